@@ -12,6 +12,7 @@ from typing import Final
 
 __all__ = [
     "ConnectionLost",
+    "ConnectionLost",
     "ConninfoError",
     "DataError",
     "DatabaseError",
@@ -24,6 +25,7 @@ __all__ = [
     "OperationalError",
     "ProgrammingError",
     "ProtocolError",
+    "TimeoutExpired",
     "TimeoutExpired",
     "Warning",
     "error_class",
@@ -360,6 +362,16 @@ class TimeoutExpired(OperationalError, TimeoutError):
     """A deadline that the caller set has passed. Whether the connection is still good, it tells
     itself.
     """
+
+
+class ConnectionLost(OperationalError):
+    """The connection broke, or the server closed it."""
+
+    sqlstate: str | None = "08006"
+
+
+class TimeoutExpired(OperationalError):
+    """A time limit given to pgwire (not one of the server's) has passed."""
 
 
 class ConninfoError(ProgrammingError):

@@ -1,0 +1,86 @@
+"""float4 and float8 as float. Manual: 8.1.3 "Floating-Point Types"."""
+
+from __future__ import annotations
+
+from math import isnan
+from struct import Struct
+from struct import error as StructError
+
+from pgwire.types.codec import (
+    Codec,
+    Decoder,
+    always,
+    bad_binary,
+    bad_text,
+    struct_decoder,
+    struct_encoder,
+    text_encoder,
+)
+
+__all__ = ["CODECS"]
+
+_SMALLEST_NORMAL = 2.0**-126
+_SINGLE = Struct("!f")
+
+
+def _text_decoder(name: str) -> Decoder:
+    def decode(data: bytes) -> float:
+        try:
+            return float(data)
+        except ValueError:
+            raise bad_text(name, data) from None
+
+    return decode
+
+
+def _to_text(value: object) -> str | None:
+    if not isinstance(value, (float, int)):
+        return None
+    # The shortest text that gives the same float again; the server reads inf and nan as well.
+    return float.__repr__(value) if isinstance(value, float) else str(int(value))
+
+
+def _single_from_binary(data: bytes) -> float:
+    """The float nearest to the shortest decimal number for these four bytes.
+
+    It is what the text format gives: 1.1, and not the 1.10000002384185791015625 that the four
+    bytes are. So the format chosen for a column does not change its values.
+    """
+    try:
+        (value,) = _SINGLE.unpack(data)
+    except StructError:
+        raise bad_binary("real") from None
+    number: float = value
+    if number == 0 or isnan(number) or number - number != 0:
+        return number
+    # Six digits always survive the way through a normal single; subnormals hold fewer.
+    for digits in range(6 if abs(number) >= _SMALLEST_NORMAL else 1, 9):
+        shortest = float(f"{number:.{digits}g}")
+        try:
+            if _SINGLE.pack(shortest) == data:
+                return shortest
+        except OverflowError:  # rounded up beyond the largest single
+            continue
+    return float(f"{number:.9g}")
+
+
+CODECS = (
+    Codec(
+        "float4",
+        700,
+        1021,
+        text_decoder=always(_text_decoder("real")),
+        text_encoder=text_encoder("real", _to_text),
+        binary_decoder=always(_single_from_binary),
+        binary_encoder=struct_encoder("real", "!f", (float, int)),
+    ),
+    Codec(
+        "float8",
+        701,
+        1022,
+        text_decoder=always(_text_decoder("double precision")),
+        text_encoder=text_encoder("double precision", _to_text),
+        binary_decoder=struct_decoder("double precision", "!d"),
+        binary_encoder=struct_encoder("double precision", "!d", (float, int)),
+    ),
+)

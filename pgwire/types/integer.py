@@ -1,0 +1,50 @@
+"""int2, int4, int8 and oid as int. Manual: 8.1.1 "Integer Types", 8.19 "Object Identifier Types"."""
+
+from __future__ import annotations
+
+from pgwire.types.codec import (
+    Codec,
+    Decoder,
+    always,
+    bad_text,
+    struct_decoder,
+    struct_encoder,
+    text_encoder,
+)
+
+__all__ = ["CODECS"]
+
+
+def _text_decoder(name: str) -> Decoder:
+    def decode(data: bytes) -> int:
+        try:
+            return int(data)
+        except ValueError:
+            raise bad_text(name, data) from None
+
+    return decode
+
+
+def _to_text(value: object) -> str | None:
+    # int() first: the repr of a bool or of an IntEnum is not a number.
+    return str(int(value)) if isinstance(value, int) else None
+
+
+def _codec(name: str, oid: int, array_oid: int, sql_name: str, layout: str) -> Codec:
+    return Codec(
+        name,
+        oid,
+        array_oid,
+        text_decoder=always(_text_decoder(sql_name)),
+        text_encoder=text_encoder(sql_name, _to_text),
+        binary_decoder=struct_decoder(sql_name, layout),
+        binary_encoder=struct_encoder(sql_name, layout, int),
+    )
+
+
+CODECS = (
+    _codec("int2", 21, 1005, "smallint", "!h"),
+    _codec("int4", 23, 1007, "integer", "!i"),
+    _codec("int8", 20, 1016, "bigint", "!q"),
+    _codec("oid", 26, 1028, "oid", "!I"),
+)
