@@ -12,7 +12,6 @@ from typing import Final
 
 __all__ = [
     "ConnectionLost",
-    "ConnectionLost",
     "ConninfoError",
     "DataError",
     "DatabaseError",
@@ -25,7 +24,6 @@ __all__ = [
     "OperationalError",
     "ProgrammingError",
     "ProtocolError",
-    "TimeoutExpired",
     "TimeoutExpired",
     "Warning",
     "error_class",
@@ -364,16 +362,6 @@ class TimeoutExpired(OperationalError, TimeoutError):
     """
 
 
-class ConnectionLost(OperationalError):
-    """The connection broke, or the server closed it."""
-
-    sqlstate: str | None = "08006"
-
-
-class TimeoutExpired(OperationalError):
-    """A time limit given to pgwire (not one of the server's) has passed."""
-
-
 class ConninfoError(ProgrammingError):
     """A connection string, or a file it names, is wrong. The message is libpq's."""
 
@@ -384,10 +372,8 @@ def error_class(sqlstate: str) -> type[DatabaseError]:
     An unknown code gives the PEP 249 class of its SQLSTATE class (first two characters), else
     `DatabaseError`.
     """
-    from pgwire.sqlstates import (
-        SQLSTATE_CLASSES,
-        SQLSTATES,
-    )  # below this module: it imports the tree above
+    # Imported when the first error comes: it imports this module, and few programs need it.
+    from pgwire.sqlstates import SQLSTATE_CLASSES, SQLSTATES
 
     found = SQLSTATES.get(sqlstate)
     return found if found is not None else SQLSTATE_CLASSES.get(sqlstate[:2], DatabaseError)

@@ -6,9 +6,12 @@ Manual: 23.3 "Character Set Support", table "PostgreSQL Character Sets".
 from __future__ import annotations
 
 import codecs
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pgwire import errors
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 __all__ = ["ASCII_UNSAFE", "ENCODINGS", "python_codec"]
 
@@ -138,7 +141,7 @@ def _encode(text: str, error_handling: str = "strict") -> tuple[bytes, int]:
     return codecs.utf_8_encode(text, error_handling)
 
 
-def _decode(data: bytes, error_handling: str = "strict") -> tuple[str, int]:
+def _decode(data: Buffer, error_handling: str = "strict") -> tuple[str, int]:
     if error_handling == "strict":
         error_handling = "surrogateescape"
     return codecs.utf_8_decode(data, error_handling, True)

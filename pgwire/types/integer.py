@@ -1,4 +1,4 @@
-"""int2, int4, int8 and oid as int. Manual: 8.1.1 "Integer Types", 8.19 "Object Identifier Types"."""
+"""int2, int4, int8, oid as int. Manual: 8.1.1 "Integer Types", 8.19 "Object Identifier Types"."""
 
 from __future__ import annotations
 

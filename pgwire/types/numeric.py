@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from struct import Struct
+from struct import Struct, unpack_from
 from struct import error as StructError
-from struct import unpack_from
 
 from pgwire import errors
 from pgwire.types.codec import (
@@ -61,7 +60,7 @@ def _from_binary(data: bytes) -> Decimal:
         raise bad_binary("numeric")
     if groups and max(groups) > 9999:
         raise bad_binary("numeric")
-    digits = "".join(["%04d" % group for group in groups])
+    digits = "".join([f"{group:04d}" for group in groups])
     # The digits stand before 10**exponent; bring them to exactly `scale` decimals.
     exponent = 4 * (weight - count + 1)
     if digits and exponent > -scale:
