@@ -249,12 +249,7 @@ class Cluster:
             ClusterError: it did not stop in time; it has then been stopped with ``immediate``.
         """
         with self._lock:
-            server = self._server
-            if server is None:
-                return
-            in_time = _end(server, _SIGNALS[mode], self.timeout)
-            self._server = None
-            if not in_time:
+            if not self._end(_SIGNALS[mode]):
                 raise self._error(f"{mode} shutdown took longer than {self.timeout:g} s")
 
     def restart(self, mode: ShutdownMode = "fast") -> None:
@@ -330,14 +325,10 @@ class Cluster:
         """Stop the server at once and remove everything of it, if there is anything."""
         with self._lock:
             atexit.unregister(self._close_at_exit)
-            try:
-                if self._server is not None:
-                    _end(self._server, signal.SIGQUIT, self.timeout)
-            finally:
-                self._server = None
-                if self._folder is not None:
-                    shutil.rmtree(self._folder, ignore_errors=True)
-                self._folder = self._port = None
+            self._end(signal.SIGQUIT)
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = self._port = None
 
     def __enter__(self) -> Self:
         return self if self.running else self.start()
@@ -382,8 +373,8 @@ class Cluster:
                     raise
             if keep:
                 break
-            self._kill()
-        self._kill()
+            self._end(signal.SIGQUIT)
+        self._end(signal.SIGQUIT)
         raise self._error(f"port {self._port} is in use" if keep else "found no free port")
 
     def _launch(self) -> None:
@@ -392,15 +383,15 @@ class Cluster:
         (self.data / "postmaster.pid").unlink(missing_ok=True)  # left by a crash
         program = reachable(self.binaries, room) / "postgres"
         with open(self._log_path(), "ab") as log:
-            self._server = subprocess.Popen(
-                [program, "-D", self.data], stdout=log, stderr=log, **room.popen_options()
-            )
+            options = room.popen_options() | {"cwd": self.data, "stdout": log, "stderr": log}
+            self._server = subprocess.Popen([program, "-D", self.data], **options)
+        room.started(self._server.pid)
         deadline = time.monotonic() + self.timeout
         try:
             while not self._is_ready(self._server):
                 self._pause(deadline, "did not get ready")
         except BaseException:
-            self._kill()
+            self._end(signal.SIGQUIT)
             raise
 
     def _is_ready(self, server: subprocess.Popen[bytes]) -> bool:
@@ -426,10 +417,13 @@ class Cluster:
             client.sendall((8).to_bytes(4, "big") + (80877103).to_bytes(4, "big"))
             client.recv(1)
 
-    def _kill(self) -> None:
-        if self._server is not None:
-            _end(self._server, signal.SIGQUIT, self.timeout)
-        self._server = None
+    def _end(self, how: signal.Signals) -> bool:
+        server, self._server = self._server, None
+        if server is None:
+            return True
+        in_time = _end(server, how, self.timeout)
+        scratch().ended(server.pid)
+        return in_time
 
     def _close_at_exit(self) -> None:
         if self._owner == os.getpid():  # a fork must not stop its parent's server
@@ -469,13 +463,15 @@ class Cluster:
 
 def _end(server: subprocess.Popen[bytes], how: signal.Signals, timeout: float) -> bool:
     """Stop a postmaster, harder if it does not; tell whether the first way was enough."""
-    for number in (how, signal.SIGQUIT, signal.SIGKILL):
+    # After SIGQUIT a postmaster itself kills, within 5 s, what does not end.
+    steps = ((how, timeout), (signal.SIGQUIT, 10.0), (signal.SIGKILL, None))
+    for tries, (number, seconds) in enumerate(steps):
         server.send_signal(number)  # does nothing if it has ended
         try:
-            server.wait(timeout)
+            server.wait(seconds)
         except subprocess.TimeoutExpired:
             continue
-        return number == how
+        return tries == 0
     return False
 
 
@@ -490,7 +486,10 @@ def _configuration(settings: Mapping[str, Setting]) -> str:
     for name in settings:
         if name.lower() in _OWN_SETTINGS:
             raise ValueError(f"setting {name} is decided by the cluster itself")
-    return "".join(_line(k, v) for k, v in {**DEFAULT_SETTINGS, **settings}.items())
+    # Names ignore case, and one may be set only once: an error in the last would bring back the
+    # first.
+    wanted = {**DEFAULT_SETTINGS, **{name.lower(): value for name, value in settings.items()}}
+    return "".join(_line(name, value) for name, value in wanted.items())
 
 
 def _line(name: str, value: Setting) -> str:

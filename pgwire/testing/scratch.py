@@ -3,8 +3,8 @@
 Everything a throw-away server needs lies in one folder: copies of programs, templates, data
 directories, sockets. A normal exit removes it (``atexit``). For the exits that run no Python
 (``kill -9``, a crash, ``os._exit``) there is the guard: a shell in a session of its own that waits
-for the end of a pipe of which only this process holds the other end. When the pipe ends it stops
-every server whose data directory is in the folder, and removes the folder.
+for the end of a pipe of which only this process holds the other end, and is told through it which
+servers there are. When the pipe ends it stops them and removes the folder.
 
 Why a pipe and not ``PR_SET_PDEATHSIG``: that signal is Linux only, is sent when the *thread* that
 started the server ends, is lost when the server changes its user, needs ``preexec_fn`` (unsafe with
@@ -14,6 +14,7 @@ threads), and removes no files.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import pwd
 import shutil
@@ -25,29 +26,32 @@ from typing import Any
 
 __all__ = ["Account", "AccountError", "Scratch", "scratch", "server_account"]
 
-# $1 is the folder; data directories are */data below it. The check of the working directory makes
-# sure that a process number from a file left by a crash is not by now somebody else's process. A
-# server that ends removes its file; one that was only starting and had none yet finds its data
-# directory gone and ends by itself.
+# $1 is the folder. Input: "started PID" and "ended PID". A number may by now be somebody else's
+# process: where the system can tell, only processes that work in the folder are stopped.
 GUARD = r"""
 trap '' HUP INT TERM
 cd /
-read -r _
-for file in "$1"/*/data/postmaster.pid; do
-    [ -f "$file" ] || continue
-    read -r pid <"$file"
-    data=${file%/postmaster.pid}
-    if [ -d /proc/self ] && [ "$(readlink "/proc/$pid/cwd")" != "$data" ]; then continue; fi
-    kill -QUIT "$pid" && files="$files $file"
+folder=$1 pids=
+while read -r event pid; do
+    others=
+    for known in $pids; do [ "$known" = "$pid" ] || others="$others $known"; done
+    pids=$others
+    [ "$event" = ended ] || pids="$pids $pid"
 done
-for file in $files; do
+works() {
+    [ -e /proc/self/cwd ] || { kill -0 "$1"; return; }
+    case $(readlink "/proc/$1/cwd") in "$folder"/*) return 0 ;; *) return 1 ;; esac
+}
+for pid in $pids; do works "$pid" && kill -QUIT "$pid"; done
+for pid in $pids; do
     tries=0
-    while [ -f "$file" ] && [ "$tries" -lt 100 ]; do
+    while works "$pid"; do
         tries=$((tries + 1))
+        [ "$tries" -lt 100 ] || { kill -KILL "$pid"; break; }
         sleep 0.1
     done
 done
-rm -rf "$1"
+rm -rf "$folder"
 """
 
 #: The longest path of a Unix-domain socket in bytes, on the system that allows least (macOS; Linux:
@@ -111,6 +115,7 @@ class Scratch:
         self._guard = subprocess.Popen(
             ["/bin/sh", "-c", GUARD, "pgwire-guard", str(self.path)],
             stdin=subprocess.PIPE,
+            bufsize=0,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C in a terminal goes to the whole process group
@@ -134,9 +139,9 @@ class Scratch:
         )
 
     def _may_enter(self, path: Path) -> bool:
-        options = self.popen_options() | {"cwd": path}
+        command = ["/bin/sh", "-c", 'cd "$1" 2>/dev/null', "sh", str(path)]
         try:
-            done = subprocess.run(["/bin/sh", "-c", ":"], check=False, **options)
+            done = subprocess.run(command, check=False, **self.popen_options())
         except OSError:
             return False
         return done.returncode == 0
@@ -166,6 +171,20 @@ class Scratch:
         if self.account is not None:
             options |= {"user": self.account.uid, "group": self.account.gid, "extra_groups": []}
         return options
+
+    def started(self, pid: int) -> None:
+        """Tell the guard of a server, a process that works in this folder."""
+        self._tell(f"started {pid}\n")
+
+    def ended(self, pid: int) -> None:
+        """Tell the guard that a server is gone."""
+        self._tell(f"ended {pid}\n")
+
+    def _tell(self, message: str) -> None:
+        assert self._guard.stdin is not None
+        # Somebody may have killed the guard: then there is none, which hurts only a crash.
+        with self._lock, contextlib.suppress(BrokenPipeError):
+            self._guard.stdin.write(message.encode())
 
     def remove(self) -> None:
         """Remove the folder and end the guard. Servers must have been stopped before."""

@@ -94,7 +94,6 @@ def _copy_programs(binaries: Path, target: Path) -> Path:
 
 def _initialize(wish: Initialization, scratch: Scratch) -> Path:
     programs = _reachable(wish.binaries, scratch)
-    # Not named data: the guard and nobody else looks for servers in folders of that name.
     template = scratch.folder() / "template"
     command = [
         str(programs / "initdb"),
