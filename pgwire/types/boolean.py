@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgwire.types.codec import Codec, always, bad_binary, bad_text, text_encoder, wrong_type
+from pgwire.types.codec import always, bad_binary, bad_text, builtin_codec, text_encoder, wrong_type
 
 __all__ = ["CODECS"]
 
@@ -34,10 +34,8 @@ def _to_binary(value: object) -> bytes:
 
 
 CODECS = (
-    Codec(
+    builtin_codec(
         "bool",
-        16,
-        1000,
         text_decoder=always(_from_text),
         text_encoder=text_encoder("boolean", _to_text),
         binary_decoder=always(_from_binary),

@@ -6,7 +6,7 @@ import re
 from binascii import Error as HexError
 from binascii import unhexlify
 
-from pgwire.types.codec import Codec, always, bad_text, text_encoder, wrong_type
+from pgwire.types.codec import always, bad_text, builtin_codec, text_encoder, wrong_type
 
 __all__ = ["CODECS"]
 
@@ -44,10 +44,8 @@ def _to_binary(value: object) -> bytes:
 
 
 CODECS = (
-    Codec(
+    builtin_codec(
         "bytea",
-        17,
-        1001,
         text_decoder=always(_from_text),
         text_encoder=text_encoder("bytea", _to_text),
         binary_decoder=always(bytes),

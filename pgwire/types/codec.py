@@ -8,6 +8,7 @@ from struct import error as StructError
 from typing import TypeVar
 
 from pgwire import errors
+from pgwire.types.catalog import DELIMITERS, OIDS
 from pgwire.types.context import Context
 
 T = TypeVar("T")
@@ -20,6 +21,7 @@ __all__ = [
     "ascii_text",
     "bad_binary",
     "bad_text",
+    "builtin_codec",
     "out_of_range",
     "str_encoder",
     "struct_decoder",
@@ -85,6 +87,28 @@ class Codec:
 
     def __repr__(self) -> str:
         return f"<Codec {self.name}, oid {self.oid}>"
+
+
+def builtin_codec(
+    name: str,
+    *,
+    text_decoder: Callable[[Context], Decoder],
+    text_encoder: Callable[[Context], Encoder],
+    binary_decoder: Callable[[Context], Decoder] | None = None,
+    binary_encoder: Callable[[Context], Encoder] | None = None,
+) -> Codec:
+    """The codec of a type in the catalogue, which knows its OIDs."""
+    oid, array_oid = OIDS[name]
+    return Codec(
+        name,
+        oid,
+        array_oid,
+        text_decoder=text_decoder,
+        text_encoder=text_encoder,
+        binary_decoder=binary_decoder,
+        binary_encoder=binary_encoder,
+        delimiter=DELIMITERS.get(name, ","),
+    )
 
 
 def always(function: T) -> Callable[[Context], T]:

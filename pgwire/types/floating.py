@@ -7,11 +7,11 @@ from struct import Struct
 from struct import error as StructError
 
 from pgwire.types.codec import (
-    Codec,
     Decoder,
     always,
     bad_binary,
     bad_text,
+    builtin_codec,
     struct_decoder,
     struct_encoder,
     text_encoder,
@@ -65,19 +65,15 @@ def _single_from_binary(data: bytes) -> float:
 
 
 CODECS = (
-    Codec(
+    builtin_codec(
         "float4",
-        700,
-        1021,
         text_decoder=always(_text_decoder("real")),
         text_encoder=text_encoder("real", _to_text),
         binary_decoder=always(_single_from_binary),
         binary_encoder=struct_encoder("real", "!f", (float, int)),
     ),
-    Codec(
+    builtin_codec(
         "float8",
-        701,
-        1022,
         text_decoder=always(_text_decoder("double precision")),
         text_encoder=text_encoder("double precision", _to_text),
         binary_decoder=struct_decoder("double precision", "!d"),

@@ -7,6 +7,7 @@ from pgwire.types.codec import (
     Decoder,
     always,
     bad_text,
+    builtin_codec,
     struct_decoder,
     struct_encoder,
     text_encoder,
@@ -30,11 +31,9 @@ def _to_text(value: object) -> str | None:
     return str(int(value)) if isinstance(value, int) else None
 
 
-def _codec(name: str, oid: int, array_oid: int, sql_name: str, layout: str) -> Codec:
-    return Codec(
+def _codec(name: str, sql_name: str, layout: str) -> Codec:
+    return builtin_codec(
         name,
-        oid,
-        array_oid,
         text_decoder=always(_text_decoder(sql_name)),
         text_encoder=text_encoder(sql_name, _to_text),
         binary_decoder=struct_decoder(sql_name, layout),
@@ -43,8 +42,8 @@ def _codec(name: str, oid: int, array_oid: int, sql_name: str, layout: str) -> C
 
 
 CODECS = (
-    _codec("int2", 21, 1005, "smallint", "!h"),
-    _codec("int4", 23, 1007, "integer", "!i"),
-    _codec("int8", 20, 1016, "bigint", "!q"),
-    _codec("oid", 26, 1028, "oid", "!I"),
+    _codec("int2", "smallint", "!h"),
+    _codec("int4", "integer", "!i"),
+    _codec("int8", "bigint", "!q"),
+    _codec("oid", "oid", "!I"),
 )

@@ -10,11 +10,11 @@ import json
 from collections.abc import Callable
 
 from pgwire.types.codec import (
-    Codec,
     Decoder,
     Encoder,
     bad_binary,
     bad_text,
+    builtin_codec,
     out_of_range,
     str_encoder,
     wrong_type,
@@ -69,19 +69,15 @@ def _encoder(name: str, prefix: bytes = b"") -> Callable[[Context], Encoder]:
 
 
 CODECS = (
-    Codec(
+    builtin_codec(
         "json",
-        114,
-        199,
         text_decoder=_decoder("json"),
         text_encoder=_encoder("json"),
         binary_decoder=_decoder("json"),
         binary_encoder=_encoder("json"),
     ),
-    Codec(
+    builtin_codec(
         "jsonb",
-        3802,
-        3807,
         text_decoder=_decoder("jsonb"),
         text_encoder=_encoder("jsonb"),
         binary_decoder=_decoder("jsonb", _JSONB_VERSION),

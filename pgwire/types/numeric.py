@@ -8,11 +8,11 @@ from struct import error as StructError
 
 from pgwire import errors
 from pgwire.types.codec import (
-    Codec,
     always,
     ascii_text,
     bad_binary,
     bad_text,
+    builtin_codec,
     text_encoder,
     wrong_type,
 )
@@ -98,10 +98,8 @@ def _to_binary(value: object) -> bytes:
 
 
 CODECS = (
-    Codec(
+    builtin_codec(
         "numeric",
-        1700,
-        1231,
         text_decoder=always(_from_text),
         text_encoder=text_encoder("numeric", _to_text),
         binary_decoder=always(_from_binary),

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pgwire import errors
-from pgwire.types.codec import Codec, Decoder, Encoder, bad_binary, str_encoder, wrong_type
+from pgwire.types.catalog import OIDS
+from pgwire.types.codec import (
+    Codec,
+    Decoder,
+    Encoder,
+    bad_binary,
+    builtin_codec,
+    str_encoder,
+    wrong_type,
+)
 from pgwire.types.context import Context
 
 __all__ = ["CODECS", "UNKNOWN", "text_decoder", "unknown_codec"]
@@ -50,11 +59,9 @@ def unknown_codec(name: str, oid: int, array_oid: int = 0) -> Codec:
     return Codec(name, oid, array_oid, text_decoder=text_decoder, text_encoder=_text_encoder(name))
 
 
-def _codec(name: str, oid: int, array_oid: int) -> Codec:
-    return Codec(
+def _codec(name: str) -> Codec:
+    return builtin_codec(
         name,
-        oid,
-        array_oid,
         text_decoder=text_decoder,
         text_encoder=_text_encoder(name),
         binary_decoder=text_decoder,
@@ -103,19 +110,17 @@ def _char_binary_encoder(context: Context) -> Encoder:
     return encode
 
 
-UNKNOWN = unknown_codec("unknown", 705)
+UNKNOWN = unknown_codec("unknown", OIDS["unknown"][0])
 """Codec of a type that the registry does not know."""
 
 CODECS = (
-    _codec("text", 25, 1009),
-    _codec("varchar", 1043, 1015),
-    _codec("bpchar", 1042, 1014),
-    _codec("name", 19, 1003),
-    _codec("xml", 142, 143),
-    Codec(
+    _codec("text"),
+    _codec("varchar"),
+    _codec("bpchar"),
+    _codec("name"),
+    _codec("xml"),
+    builtin_codec(
         "char",
-        18,
-        1002,
         text_decoder=_char_text_decoder,
         text_encoder=_text_encoder('"char"'),
         binary_decoder=_char_binary_decoder,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 from pgwire.types.codec import (
-    Codec,
     always,
     ascii_text,
     bad_binary,
     bad_text,
+    builtin_codec,
     text_encoder,
     wrong_type,
 )
@@ -42,10 +42,8 @@ def _to_binary(value: object) -> bytes:
 
 
 CODECS = (
-    Codec(
+    builtin_codec(
         "uuid",
-        2950,
-        2951,
         text_decoder=always(_from_text),
         text_encoder=text_encoder("uuid", _to_text),
         binary_decoder=always(_from_binary),
