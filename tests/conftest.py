@@ -21,10 +21,11 @@ from hypothesis import HealthCheck, settings
 from pgwire.testing.binaries import Binaries, BinariesNotFoundError, find_binaries
 from pgwire.testing.cluster import Cluster
 
-# A fixture that needs a full server marks the tests that use it.
+# A fixture that needs a full server, or another original, marks the tests that use it.
 MARKERS = {
     "contrib_binaries": "differential",
     "contrib_cluster": "differential",
+    "libpq": "differential",
     "tls_binaries": "tls",
 }
 

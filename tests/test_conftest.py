@@ -51,7 +51,7 @@ def run(tmp_path: Path, **environment: str) -> str:
         cwd=tmp_path,
         env={
             **{k: v for k, v in os.environ.items() if not k.startswith("PGWIRE_")},
-            "PYTHONPATH": str(HERE.parent),
+            "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")]),
             **environment,
         },
         capture_output=True,
