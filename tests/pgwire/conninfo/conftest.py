@@ -1,0 +1,92 @@
+"""The real libpq, where there is one, as the judge of connection strings."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import importlib.util
+import os
+from collections.abc import Iterator
+from itertools import count, takewhile
+from pathlib import Path
+
+import pytest
+
+
+class _Row(ctypes.Structure):
+    """PQconninfoOption."""
+
+    _fields_ = (
+        ("keyword", ctypes.c_char_p),
+        ("envvar", ctypes.c_char_p),
+        ("compiled", ctypes.c_char_p),
+        ("val", ctypes.c_char_p),
+        ("label", ctypes.c_char_p),
+        ("dispchar", ctypes.c_char_p),
+        ("dispsize", ctypes.c_int),
+    )
+
+
+class LibPQ:
+    """As much of libpq as the tests call."""
+
+    def __init__(self, path: str) -> None:
+        library = ctypes.CDLL(path)
+        self.version: int = library.PQlibVersion()
+        self._defaults = library.PQconndefaults
+        self._defaults.restype = ctypes.POINTER(_Row)
+        self._parse = library.PQconninfoParse
+        self._parse.argtypes = [ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p)]
+        self._parse.restype = ctypes.POINTER(_Row)
+        self._free = library.PQconninfoFree
+        self._free.argtypes = [ctypes.POINTER(_Row)]
+        self._freemem = library.PQfreemem
+        self._freemem.argtypes = [ctypes.c_void_p]
+        self.options = self._rows(self._defaults())
+        self.keywords = [row["keyword"] for row in self.options]
+
+    def parse(self, text: str) -> dict[str, str] | str:
+        """What PQconninfoParse finds, or its message."""
+        message = ctypes.c_void_p()
+        rows = self._parse(text.encode("utf-8", "surrogateescape"), ctypes.byref(message))
+        if rows:
+            return {str(r["keyword"]): r["val"] for r in self._rows(rows) if r["val"] is not None}
+        assert message.value is not None
+        text = ctypes.string_at(message.value).decode("utf-8", "surrogateescape")
+        self._freemem(message)
+        return text.removesuffix("\n")
+
+    def _rows(self, rows: ctypes._Pointer[_Row]) -> list[dict[str, str | None]]:
+        found = []
+        names = ("keyword", "envvar", "compiled", "val", "dispchar")
+        for row in takewhile(lambda row: row.keyword is not None, map(rows.__getitem__, count())):
+            raw = {name: getattr(row, name) for name in names}
+            found.append(
+                {
+                    name: None if value is None else value.decode("utf-8", "surrogateescape")
+                    for name, value in raw.items()
+                }
+            )
+        self._free(rows)
+        return found
+
+
+def _candidates() -> Iterator[str]:
+    named = os.environ.get("PGWIRE_TEST_LIBPQ")
+    if named:
+        yield named
+        return
+    spec = importlib.util.find_spec("psycopg_binary")  # its wheel carries a recent libpq
+    if spec is not None and spec.origin is not None:
+        folder = Path(spec.origin).parents[1] / "psycopg_binary.libs"
+        yield from map(str, sorted(folder.glob("libpq-*.so*")))
+    installed = ctypes.util.find_library("pq")
+    if installed is not None:
+        yield installed
+
+
+@pytest.fixture(scope="session")
+def libpq() -> LibPQ:
+    for path in _candidates():
+        return LibPQ(path)
+    pytest.skip("no libpq found: install one, or name one in PGWIRE_TEST_LIBPQ")
