@@ -53,9 +53,8 @@ def test_both_work_from_a_zip_file(tmp_path: Path) -> None:
     archive = tmp_path / "app.pyz"
     with zipfile.ZipFile(archive, "w") as file:
         for package in PACKAGES:
-            for path in (ROOT / package).rglob("*.*"):
-                if "__pycache__" not in path.parts:
-                    file.write(path, path.relative_to(ROOT))
+            for path in (ROOT / package).rglob("*.py"):
+                file.write(path, path.relative_to(ROOT))
         file.writestr("__main__.py", "import dblink, pgwire; print(pgwire.__file__)\n")
     assert python(str(archive)).startswith(str(archive))
 
