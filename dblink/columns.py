@@ -1,0 +1,308 @@
+"""Column definition lists, `a int, b text`: what each says, and values converted to it.
+
+C dblink hands the text of every remote value to the input function of the type that the caller
+declared. Here the local database does that, when there is one: its parser reads the list, its
+input functions convert (through `json_to_recordset`, which applies type modifiers as an input
+function does). Without one the built-in types that pgwire knows are converted here. Values whose
+text needs no conversion, since remote and declared type are the same built-in one, never leave
+this process.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+
+import pgwire
+from dblink import messages, plain
+from dblink.local import Local
+from dblink.names import quoted_identifier
+from pgwire.rows.column import Column
+from pgwire.rows.decoder import Decoder, Row, decode_rows, typed_decoders
+from pgwire.types.context import Context
+from pgwire.types.iso import to_iso
+from pgwire.types.names import format_type, resolve_type_name
+from pgwire.types.registry import default_registry
+
+FIRST_USER_OID = 16384
+"""Types below it are the same on every server."""
+
+_TEXT_TYPES = frozenset((25, 1043, 705, 19, 1042))
+_JSON_TYPES = frozenset((114, 3802))
+_DATETIME_TYPES = frozenset(
+    (1082, 1114, 1184, 1186, 1182, 1115, 1185, 1187)  # date … interval, and their arrays
+)
+_DATETIME_RANGES = frozenset((3908, 3910, 3912, 3909, 3911, 3913, 4533, 4534, 4535))
+_TEXT = 25
+
+
+# What stands around the list in SQL; a caller may copy it along.
+_LIST = re.compile(r"\A\s*(?:as\s+)?[a-z_]\w*\s*\((.*)\)\s*\Z", re.IGNORECASE | re.DOTALL)
+
+
+class Declared:
+    """One declared column: `name`, type as written (`sql_type`), `type_oid`, `type_modifier`,
+    and `type_name` as PostgreSQL prints it."""
+
+    __slots__ = ("name", "sql_type", "type_modifier", "type_name", "type_oid")
+
+    def __init__(
+        self, name: str, sql_type: str, type_oid: int, type_modifier: int, type_name: str
+    ) -> None:
+        self.name = name
+        self.sql_type = sql_type
+        self.type_oid = type_oid
+        self.type_modifier = type_modifier
+        self.type_name = type_name
+
+    @property
+    def accepts_status(self) -> bool:
+        """Whether a command's tag, a text, may go into the column (binary-coercible from text)."""
+        return self.type_oid in (25, 1043)
+
+
+def split_definitions(text: str) -> list[tuple[str, str]]:
+    """The (name, type) pairs of a column definition list; names still as written.
+
+    Commas inside parentheses, brackets and double quotes do not separate. Raises ProgrammingError
+    (42601) if an item is not a name followed by a type.
+    """
+    items: list[str] = []
+    depth, quoted, start = 0, False, 0
+    for position, character in enumerate(text):
+        if character == '"':
+            quoted = not quoted
+        elif quoted:
+            continue
+        elif character in "([":
+            depth += 1
+        elif character in ")]":
+            depth -= 1
+        elif character == "," and depth == 0:
+            items.append(text[start:position])
+            start = position + 1
+    items.append(text[start:])
+    pairs = []
+    for item in items:
+        name, sql_type = _split_item(item.strip())
+        if not name or not sql_type:
+            raise messages.make(
+                "42601",
+                f'column definition "{item.strip()}" is not a name followed by a type',
+                hint='Write the list as in SQL: columns="a int, b text".',
+            )
+        pairs.append((name, sql_type))
+    return pairs
+
+
+def _split_item(item: str) -> tuple[str, str]:
+    if item.startswith('"'):
+        quoted = quoted_identifier(item)
+        if quoted is None:
+            return "", ""
+        return item[: len(item) - len(quoted[1])], quoted[1].strip()
+    name, _, sql_type = item.partition(" ")
+    return name, sql_type.strip()
+
+
+def definition_list(connection: pgwire.Connection, sql: str) -> str:
+    """`AS t(a integer, b text)`: what to declare for the query `sql`, which is not run.
+
+    Raises the server's error, and SyntaxError (42601) if the statement returns no rows.
+    """
+    described = connection.describe(sql)
+    if not described:
+        raise messages.make("42601", "the statement returns no rows")
+    items = []
+    for number, column in enumerate(described, 1):
+        name, type_name = connection.query_text(
+            "SELECT pg_catalog.quote_ident($1), pg_catalog.format_type($2, $3)",
+            (
+                column.name if column.name != "?column?" else f"column{number}",
+                str(column.type_oid),
+                str(column.type_modifier),
+            ),
+        )[0]
+        items.append(f"{name} {type_name}")
+    return f"AS t({', '.join(items)})"
+
+
+def resolve(text: str, local: Local | None) -> tuple[Declared, ...]:
+    """The declared columns of the list `text`; types are resolved by the local database, or
+    among the built-in ones. Raises the local server's error, or UndefinedObject (42704)."""
+    text = _LIST.sub(r"\1", text)
+    pairs = split_definitions(text)
+    if local is not None:
+        columns = local.describe(
+            f"SELECT * FROM pg_catalog.json_to_recordset('[]') AS t({text})"  # the caller's SQL
+        )
+        names = local.query(
+            "SELECT pg_catalog.format_type(u.oid, u.modifier)"
+            " FROM ROWS FROM (pg_catalog.unnest($1::oid[]), pg_catalog.unnest($2::int4[]))"
+            " WITH ORDINALITY AS u(oid, modifier, n) ORDER BY u.n",
+            (
+                "{" + ",".join(str(c.type_oid) for c in columns) + "}",
+                "{" + ",".join(str(c.type_modifier) for c in columns) + "}",
+            ),
+        )
+        return tuple(
+            Declared(c.name, pair[1], c.type_oid, c.type_modifier, _base_name(name[0] or ""))
+            for c, pair, name in zip(columns, pairs, names, strict=True)
+        )
+    declared = []
+    for name, sql_type in pairs:
+        known = resolve_type_name(sql_type)
+        if known is None:
+            raise messages.make(
+                "42704",
+                f'type "{sql_type}" is not known without a local database',
+                hint="Session(local=...) resolves every type of the local database.",
+            )
+        oid, modifier = known
+        declared.append(
+            Declared(plain.identifier(name), sql_type, oid, modifier, format_type(oid, -1))
+        )
+    return tuple(declared)
+
+
+def _base_name(type_name: str) -> str:
+    """`type_name` without its modifier: C dblink's errors name types by format_type_be."""
+    start, end = type_name.find("("), type_name.find(")")
+    return type_name[:start] + type_name[end + 1 :] if start >= 0 else type_name
+
+
+def text_rows(frames: bytes, columns: int, context: Context) -> list[tuple[str | None, ...]]:
+    """The fields of a run of DataRow messages as the server's text."""
+    decode = default_registry.by_oid(0).text_decoder(context)
+    return decode_rows(frames, 0, len(frames), [decode] * columns)  # type: ignore[return-value]
+
+
+RowConverter = Callable[[bytes], list[Row]]
+
+
+def remote_types(remote: Sequence[Column], context: Context) -> RowConverter:
+    """A function that turns runs of DataRow messages into tuples of the remote column types."""
+    decoders = typed_decoders(remote, default_registry, context)
+    return lambda frames: decode_rows(frames, 0, len(frames), decoders)
+
+
+def declared_types(
+    remote: Sequence[Column],
+    declared: Sequence[Declared],
+    context: Context,
+    local: Local | None,
+) -> RowConverter:
+    """A function that turns runs of DataRow messages into tuples of the `declared` types.
+
+    `context` says how the remote server writes (DateStyle, …). The function raises what the
+    input function of a type would: 22P02, 22001, 22003, 22007, a domain's 23514, ….
+    """
+    decoders: list[Decoder] = []
+    asked: list[int] = []
+    for number, (column, wanted) in enumerate(zip(remote, declared, strict=True)):
+        decoder = _own_decoder(column, wanted, context, local)
+        if decoder is None:
+            asked.append(number)
+            decoder = _portable_text(column, context)
+        decoders.append(decoder)
+    if not asked or local is None:
+        return lambda frames: decode_rows(frames, 0, len(frames), decoders)
+    convert = _LocalConversion(local, [declared[n] for n in asked], context)
+
+    def convert_rows(frames: bytes) -> list[Row]:
+        rows = decode_rows(frames, 0, len(frames), decoders)
+        converted = convert([tuple(row[n] for n in asked) for row in rows])
+        merged = []
+        for row, new in zip(rows, converted, strict=True):
+            fields = list(row)
+            for number, value in zip(asked, new, strict=True):
+                fields[number] = value
+            merged.append(tuple(fields))
+        return merged
+
+    return convert_rows
+
+
+def _own_decoder(
+    column: Column, wanted: Declared, context: Context, local: Local | None
+) -> Decoder | None:
+    """How to decode a field without asking the local database; None if it must be asked."""
+    if column.format:
+        return None  # a binary cursor's value: its bytes are no text of the declared type
+    if wanted.type_oid == _TEXT or (wanted.type_oid in _TEXT_TYPES and wanted.type_modifier < 0):
+        return default_registry.by_oid(_TEXT).text_decoder(context)
+    same = (
+        column.type_oid == wanted.type_oid < FIRST_USER_OID
+        and wanted.type_modifier in (-1, column.type_modifier)
+        and wanted.type_oid not in _DATETIME_RANGES
+    )
+    if same and default_registry.knows(wanted.type_oid):
+        return default_registry.by_oid(wanted.type_oid).text_decoder(context)
+    if local is None:
+        return plain.input_decoder(column, wanted.type_oid, wanted.type_modifier, context)
+    return None
+
+
+def _portable_text(column: Column, context: Context) -> Decoder:
+    """Text that means the same under every DateStyle: dates of a server that does not write ISO
+    are rewritten, and refused where their text is ambiguous."""
+    text = default_registry.by_oid(0).text_decoder(context)
+    if context.date_style.startswith("ISO"):
+        return text
+    if column.type_oid in _DATETIME_TYPES:
+        oid = column.type_oid
+        return lambda value: to_iso(oid, value, context).decode()
+    if column.type_oid in _DATETIME_RANGES:
+        raise messages.make(
+            "22007",
+            f"a range of dates in DateStyle {context.date_style} cannot be read safely",
+            hint="SET DateStyle = ISO on the remote connection, or declare the column as text.",
+        )
+    return text
+
+
+class _LocalConversion:
+    """Sends batches of text through the input functions of the local database."""
+
+    def __init__(self, local: Local, declared: Sequence[Declared], context: Context) -> None:
+        self._local = local
+        self._context = context
+        self._json = [d.type_oid in _JSON_TYPES for d in declared]
+        names = [f"c{n}" for n in range(len(declared))]
+        # A JSON string is a JSON value to json and jsonb columns; as text it reaches their input.
+        row = ", ".join(
+            f"{n} {'text' if is_json else d.sql_type}"
+            for n, d, is_json in zip(names, declared, self._json, strict=True)
+        )
+        shown = ", ".join(
+            f"{n}::{d.sql_type}" if is_json else n
+            for n, d, is_json in zip(names, declared, self._json, strict=True)
+        )
+        self._names = names
+        self._sql = f"SELECT {shown} FROM pg_catalog.json_to_recordset($1::json) AS t({row})"
+
+    def __call__(self, rows: Sequence[tuple[object, ...]]) -> list[Row]:
+        document = json.dumps([dict(zip(self._names, row, strict=True)) for row in rows])
+        saved = self._mimic()
+        try:
+            return self._local.query_typed(self._sql, (document,))
+        finally:
+            for name, value in saved:
+                self._set(name, value)
+
+    def _mimic(self) -> list[tuple[str, str]]:
+        """Read dates as the remote writes them, as C dblink does; what to restore afterwards."""
+        saved = []
+        for name, value in (
+            ("DateStyle", self._context.date_style),
+            ("IntervalStyle", self._context.interval_style),
+        ):
+            current = self._local.parameter(name)
+            if current and current != value:
+                saved.append((name, current))
+                self._set(name, value)
+        return saved
+
+    def _set(self, name: str, value: str) -> None:
+        self._local.query("SELECT pg_catalog.set_config($1, $2, false)", (name, value))

@@ -1,0 +1,237 @@
+"""One remote connection: its state between calls, and how its failures reach the caller."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pgwire
+from dblink import messages
+from dblink.cursors import Cursors
+from dblink.failure import RemoteFailure
+from pgwire import errors
+from pgwire.flows.query import Completed, CopyRefused, EmptyQuery, Failed, Outcome, RowSet
+
+if TYPE_CHECKING:
+    from dblink.asynchronous import Pending
+    from dblink.result import Result
+
+# A remote float must not lose digits on its way: nothing reports extra_float_digits, so a server
+# that has it below 1 is told once, when the connection is new.
+_PIN_FLOATS = (
+    "SELECT pg_catalog.set_config('extra_float_digits', '1', false)"
+    " WHERE pg_catalog.current_setting('extra_float_digits')::pg_catalog.int4"
+    " OPERATOR(pg_catalog.<) 1"
+)
+
+class Remote:
+    """A connection that dblink opened.
+
+    `name` is None for the unnamed connection and for those that one call makes for itself, which
+    are `transient`; `pending` is the asynchronous query whose results have not all been fetched,
+    `cursors` are those that `dblink_open` opened, `error_text` is what `dblink_error_message`
+    tells.
+    """
+
+    def __init__(self, connection: pgwire.Connection, name: str | None) -> None:
+        self.connection = connection
+        self.name = name
+        self.cursors = Cursors()
+        self.pending: Pending | None = None
+        self.error_text = ""
+        self.transient = False
+        self._stream: weakref.ref[Result] | None = None
+        self._in_use = False
+
+    def prepare(self) -> None:
+        """Set what every new connection needs."""
+        try:
+            self.connection.query(_PIN_FLOATS)
+        except errors.DatabaseError:
+            # Not every server that speaks the protocol is PostgreSQL; a lost connection shows in
+            # the call that the connection was made for.
+            pass
+
+    def close(self) -> None:
+        """End the remote session. What still runs there is left to the server."""
+        stream = self.stream
+        if stream is not None:
+            stream.take_over()
+        self.pending = None
+        self.connection.close()
+
+    def label(self, given: str | None) -> str:
+        """What a CONTEXT line calls the connection; `given` is the name as the caller wrote it."""
+        if self.name is None:
+            return "unnamed dblink connection"
+        return f'dblink connection named "{given}"'
+
+    # Who is using it.
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Hold the connection for one call; what is unread of a stream is taken over first.
+
+        Raises 55006 if another call is in the middle of using it.
+        """
+        self.check_free()
+        self._in_use = True
+        try:
+            if self._stream is not None:
+                stream = self.stream
+                if stream is not None:
+                    stream.take_over()
+                elif self.pending is None:
+                    self.connection.resynchronise(cancel=False)
+                self._stream = None
+            yield
+        finally:
+            self._in_use = False
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold the connection while its stream reads on. Raises 55006 as `in_use` does."""
+        self.check_free()
+        self._in_use = True
+        try:
+            yield
+        finally:
+            self._in_use = False
+
+    def check_free(self) -> None:
+        """Raise 55006 if a call is in the middle of using the connection."""
+        if self._in_use:
+            raise messages.connection_in_use(self.name)
+
+    @property
+    def stream(self) -> Result | None:
+        """The result whose rows are still on the wire, if anybody still holds it."""
+        return None if self._stream is None else self._stream()
+
+    @stream.setter
+    def stream(self, result: Result) -> None:
+        self._stream = weakref.ref(result)
+
+    # Queries.
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs on the connection and no transaction is open."""
+        connection = self.connection
+        return (
+            self.pending is None
+            and not connection.closed
+            and connection.info.transaction_status == "I"
+        )
+
+    def send(
+        self, sql: str, params: Sequence[object] | None = None, timeout: float | None = None
+    ) -> pgwire.Reply:
+        """Start `sql`. Raises RemoteFailure (08006) if a query is pending or the server is gone."""
+        if self.pending is not None:
+            self.error_text = messages.COMMAND_IN_PROGRESS
+            raise RemoteFailure(messages.make("08006", messages.COMMAND_IN_PROGRESS))
+        if self.connection.closed:
+            self.error_text = messages.NO_CONNECTION
+            raise RemoteFailure(messages.make("08006", messages.NO_CONNECTION))
+        with self.guarded():
+            reply = self.connection.send(sql, params, timeout=timeout)
+        self.error_text = ""
+        return reply
+
+    def run(
+        self, sql: str, params: Sequence[object] | None = None, timeout: float | None = None
+    ) -> Completed | RowSet:
+        """Run `sql` and return its last result; rows are skipped.
+
+        Raises RemoteFailure for an error of the server, an empty query, a COPY, a lost server.
+        """
+        reply = self.send(sql, params, timeout)
+        last: Outcome | None = None
+        failure: errors.DatabaseError | None = None
+        tags: list[str] = []
+        with self.guarded():
+            while (outcome := reply.next_result()) is not None:
+                last = outcome
+                if isinstance(outcome, RowSet):
+                    while reply.next_frames() is not None:
+                        pass
+                elif isinstance(outcome, Completed):
+                    tags.append(outcome.tag)
+                failure = failure or self.error_of(outcome, sql)
+        self.cursors.after_query(self.connection.info.transaction_status, tags)
+        if failure is not None:
+            raise RemoteFailure(failure)
+        if not isinstance(last, Completed | RowSet):
+            raise RemoteFailure(messages.make("08006", messages.NO_ERROR_TEXT))
+        return last
+
+    def command(self, sql: str, timeout: float | None = None) -> None:
+        """Run `sql`, of which no rows are expected. Raises as `run` does, and for rows."""
+        if isinstance(self.run(sql, timeout=timeout), RowSet):
+            raise RemoteFailure(messages.make("08006", messages.NO_ERROR_TEXT))
+
+    def rows(self, sql: str, timeout: float | None = None) -> list[tuple[str | None, ...]]:
+        """Run a query of dblink's own and return its rows as text. Raises as `run` does."""
+        with self.guarded():
+            try:
+                return self.connection.query_text(sql, timeout=timeout)
+            except (errors.ConnectionLost, errors.TimeoutExpired):
+                raise
+            except errors.DatabaseError as error:
+                self.error_text = error.diagnostics.render(sql)
+                raise RemoteFailure(error) from error
+
+    def notifications(self) -> list[pgwire.Notification]:
+        """The notifications that have arrived, each once; what is waiting is taken in first."""
+        if self.pending is not None:
+            self.pending.poll()
+        elif not self.connection.closed:
+            try:
+                self.connection.take_notifications()
+            except errors.DatabaseError as error:
+                # The end of the session: the next query on the connection tells.
+                self.error_text = error.diagnostics.render()
+        return self.connection.received_notifications()
+
+    def error_of(self, outcome: Outcome, sql: str) -> errors.DatabaseError | None:
+        """The error that `outcome` is or ended with; it is kept for `dblink_error_message`."""
+        if isinstance(outcome, EmptyQuery):
+            return messages.make("08006", messages.NO_ERROR_TEXT)
+        error = outcome.error if isinstance(outcome, Failed | RowSet | CopyRefused) else None
+        if error is not None:
+            self.error_text = error.diagnostics.render(sql)
+        return error
+
+    @contextmanager
+    def guarded(self, *, polling: bool = False) -> Iterator[None]:
+        """Whatever is raised inside leaves the connection in step or closed.
+
+        Failures of the network become RemoteFailure. A caller who is interrupted, or whose
+        deadline passes (unless it is only `polling`), cancels the remote query. Other errors
+        are ours: a synchronous query goes on to its end first, as C dblink's does, and of a
+        pending one the results that follow stay where they are.
+        """
+        try:
+            yield
+        except errors.ConnectionLost as lost:
+            self.pending = None
+            self.error_text = lost.reason
+            raise RemoteFailure(messages.make("08006", lost.reason)) from lost
+        except errors.TimeoutExpired:
+            if not polling:
+                self._give_up()
+            raise
+        except Exception:
+            if self.pending is None:
+                self.connection.resynchronise(cancel=False)
+            raise
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        self.pending = None
+        self.connection.resynchronise()

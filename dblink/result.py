@@ -1,0 +1,195 @@
+"""What dblink, dblink_fetch and dblink_get_result return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pgwire
+from dblink.failure import RemoteFailure
+from dblink.rowstore import RowStore
+from pgwire import errors
+from pgwire.flows.query import RowSet
+from pgwire.rows.decoder import Row
+
+if TYPE_CHECKING:
+    from dblink.remote import Remote
+
+TextRow = tuple[str | None, ...]
+
+
+class ResultColumn:
+    """A column of a `Result`: `name`, `type_oid`, and `type_name` as PostgreSQL prints it."""
+
+    __slots__ = ("name", "type_name", "type_oid")
+
+    def __init__(self, name: str, type_name: str, type_oid: int) -> None:
+        self.name = name
+        self.type_name = type_name
+        self.type_oid = type_oid
+
+    def __repr__(self) -> str:
+        return f"{self.name} {self.type_name}"
+
+
+class Conversion:
+    """How the DataRow messages of one result become rows: typed, and as the server's text."""
+
+    __slots__ = ("text", "typed")
+
+    def __init__(
+        self, typed: Callable[[bytes], list[Row]], text: Callable[[bytes], list[TextRow]]
+    ) -> None:
+        self.typed = typed
+        self.text = text
+
+
+class Live:
+    """The rest of a result that is still on the wire."""
+
+    __slots__ = ("_finish", "_reply", "_rows", "remote", "report")
+
+    def __init__(
+        self,
+        remote: Remote,
+        reply: pgwire.Reply,
+        rows: RowSet,
+        *,
+        finish: Callable[[pgwire.Reply, RowSet], None],
+        report: Callable[[errors.DatabaseError], None],
+    ) -> None:
+        """`finish` is called at the end of the rows; what the remote side has to say against
+        them goes to `report`, which raises it or makes it a notice."""
+        self.remote = remote
+        self.report = report
+        self._reply = reply
+        self._rows = rows
+        self._finish = finish
+
+    def next(self) -> bytes | None:
+        """The next run of DataRow messages, None at the end. The caller holds the connection.
+
+        Raises RemoteFailure if the rows end with an error, or the connection is lost.
+        """
+        with self.remote.guarded():
+            frames = self._reply.next_frames()
+            if frames is None:
+                self._finish(self._reply, self._rows)
+        return frames
+
+    @property
+    def tag(self) -> str | None:
+        """The command tag, once the rows have ended."""
+        return self._rows.tag
+
+
+class Result:
+    """Rows, each a tuple; every row is given once.
+
+    Iterating gives Python values, of the declared column types or else of the remote ones;
+    `text_rows` gives what is left as the server's text. A large result is read from the wire
+    while it is iterated over, in bounded memory; the next call on the same connection first takes
+    over what is unread. A result that is small enough has been read when the call returns, and
+    then errors come from the call.
+
+    `columns` describes the columns; `tag` is the command tag ("SELECT 3"), None while rows are
+    still on the wire.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[ResultColumn],
+        store: RowStore,
+        conversion: Conversion | None,
+        *,
+        tag: str | None = None,
+        live: Live | None = None,
+        ready: list[Row] | None = None,
+        status: str | None = None,
+    ) -> None:
+        self.columns = tuple(columns)
+        self.tag = tag
+        self._store = store
+        self._conversion = conversion
+        self._live = live
+        self._ready = ready
+        self._status = status
+        self._given = 0  # rows of `ready` that have been given
+        self._error: BaseException | None = None
+
+    def __iter__(self) -> Iterator[Row]:
+        if self._status is not None:
+            status, self._status = self._status, None
+            yield (status,)
+        while self._ready is not None and self._given < len(self._ready):
+            self._given += 1
+            yield self._ready[self._given - 1]
+        if self._ready is None and self._conversion is not None:
+            for frames in self._frames():
+                yield from self._conversion.typed(frames)
+
+    def text_rows(self) -> Iterator[TextRow]:
+        """The rows that have not been given yet, as the server's text; None for NULL."""
+        if self._status is not None:
+            status, self._status = self._status, None
+            yield (status,)
+        if self._conversion is not None:
+            skip = self._given
+            for frames in self._frames():
+                rows = self._conversion.text(frames)
+                yield from rows[skip:]
+                skip = max(0, skip - len(rows))
+        self._ready = None if self._ready is None else []
+
+    def fetchall(self) -> list[Row]:
+        """The rows that have not been given yet."""
+        return list(self)
+
+    def scalar(self) -> object:
+        """The first field of the next row; None if there is no row left."""
+        for row in self:
+            return row[0]
+        return None
+
+    def take_over(self) -> None:
+        """Read what is still on the wire into the store, since the connection is needed."""
+        try:
+            while (frames := self._read()) is not None:
+                self._store.put(frames)
+        except Exception as error:
+            self._error = error  # is about these rows, and told to who reads them
+
+    def _frames(self) -> Iterator[bytes]:
+        while True:
+            yield from self._store.take()
+            if self._live is None:
+                if self._error is not None:
+                    error, self._error = self._error, None
+                    raise error
+                return
+            with self._live.remote.reading():
+                frames = self._read()
+            if frames is not None:
+                yield frames
+
+    def _read(self) -> bytes | None:
+        """The next run from the wire; None when there is no more."""
+        live = self._live
+        if live is None:
+            return None
+        frames = None
+        try:
+            frames = live.next()
+        except RemoteFailure as failure:
+            live.report(failure.error)
+        finally:
+            if frames is None:
+                self.tag = live.tag
+                self._live = None
+                if live.remote.transient:
+                    live.remote.connection.close()
+        return frames
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self.columns))
+        return f"<Result ({shown}) {self.tag or 'streaming'}>"

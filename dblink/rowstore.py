@@ -1,0 +1,56 @@
+"""Rows that wait to be read, as the messages they came in; beyond a few megabytes on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from tempfile import SpooledTemporaryFile
+
+from pgwire.protocol.framing import FrameBuffer
+
+IN_MEMORY = 8 * 1024 * 1024
+"""Bytes kept in memory; more goes to an unnamed temporary file that only its owner can read."""
+
+_CHUNK = 128 * 1024
+
+
+class RowStore:
+    """A queue of DataRow messages: runs go in, runs come out, each row once."""
+
+    __slots__ = ("_file", "_read", "size")
+
+    def __init__(self) -> None:
+        self._file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY)
+        self._read = 0
+        self.size = 0
+        """Bytes put in so far."""
+
+    def put(self, frames: bytes) -> None:
+        """Append a run of complete DataRow messages, headers included."""
+        self._file.seek(self.size)
+        self._file.write(frames)
+        self.size += len(frames)
+
+    def take(self) -> Iterator[bytes]:
+        """The runs that have not been taken yet."""
+        frames = FrameBuffer()
+        while self._read < self.size:
+            chunk = self._chunk(self._read)
+            self._read += len(chunk)
+            frames.feed(chunk)
+            start, stop = frames.data_rows()
+            if start < stop:
+                yield bytes(frames.data[start:stop])
+
+    def all(self) -> bytes:
+        """Everything that was put in, left where it is; for small stores."""
+        self._file.seek(0)
+        return self._file.read()
+
+    def _chunk(self, position: int) -> bytes:
+        self._file.seek(position)
+        return self._file.read(_CHUNK)
+
+    def close(self) -> None:
+        """Give the memory and the file back."""
+        self._file.close()
+        self._read = self.size = 0

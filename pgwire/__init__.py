@@ -1,0 +1,66 @@
+"""pgwire: a PostgreSQL client written from the wire up, without C code and without libpq.
+
+>>> with pgwire.connect("dbname=app") as connection:
+...     for name, born in connection.query("SELECT name, born FROM people WHERE id < $1", [100]):
+...         print(name, born)
+"""
+
+from pgwire.connection import Connection, connect, wait_any
+from pgwire.errors import (
+    ConninfoError,
+    ConnectionLost,
+    DatabaseError,
+    DataError,
+    Diagnostics,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    ProtocolError,
+    TimeoutExpired,
+    Warning,
+)
+from pgwire.flows.channel import Notification
+from pgwire.flows.query import Completed, CopyRefused, EmptyQuery, Failed, RowSet
+from pgwire.info import ConnectionInfo
+from pgwire.net.clock import Stopwatch
+from pgwire.reply import Reply
+from pgwire.results import Result
+from pgwire.rows.column import Column
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Column",
+    "Completed",
+    "Connection",
+    "ConnectionInfo",
+    "ConnectionLost",
+    "ConninfoError",
+    "CopyRefused",
+    "DataError",
+    "DatabaseError",
+    "Diagnostics",
+    "EmptyQuery",
+    "Error",
+    "Failed",
+    "IntegrityError",
+    "InterfaceError",
+    "InternalError",
+    "NotSupportedError",
+    "Notification",
+    "OperationalError",
+    "ProgrammingError",
+    "ProtocolError",
+    "Reply",
+    "Result",
+    "RowSet",
+    "Stopwatch",
+    "TimeoutExpired",
+    "Warning",
+    "connect",
+    "wait_any",
+]

@@ -1,0 +1,204 @@
+"""The client's half of authentication, and what it accepts. Manual: 54.2.1, 20; RFC 5802, 7677."""
+
+from __future__ import annotations
+
+from pgwire import errors
+from pgwire.flows import Flow
+from pgwire.flows.channel import Channel
+from pgwire.protocol import backend
+from pgwire.protocol.frontend import PasswordMessage, SASLInitialResponse, SASLResponse
+from pgwire.protocol.md5 import md5_response
+from pgwire.protocol.message import Message
+from pgwire.protocol.scram import ScramClient
+
+# What a request of the server is called in `require_auth`, and in the error that refuses it.
+_METHODS: dict[type[Message], tuple[str, str]] = {
+    backend.AuthenticationCleartextPassword: ("password", "a cleartext password"),
+    backend.AuthenticationMD5Password: ("md5", "a hashed password"),
+    backend.AuthenticationGSS: ("gss", "GSSAPI authentication"),
+    backend.AuthenticationGSSContinue: ("gss", "GSSAPI authentication"),
+    backend.AuthenticationSSPI: ("sspi", "SSPI authentication"),
+}
+
+# Methods that this client does not speak, in libpq's words.
+_REFUSED: dict[type[Message], str] = {
+    backend.AuthenticationKerberosV4: "Kerberos 4 authentication not supported",
+    backend.AuthenticationKerberosV5: "Kerberos 5 authentication not supported",
+    backend.AuthenticationCryptPassword: "Crypt authentication not supported",
+    backend.AuthenticationSCMCredential: "authentication method 6 not supported",
+    backend.AuthenticationGSS: "GSSAPI authentication not supported",
+    backend.AuthenticationGSSContinue: "GSSAPI authentication not supported",
+    backend.AuthenticationSSPI: "SSPI authentication not supported",
+}
+
+SCRAM_MECHANISMS = (b"SCRAM-SHA-256",)
+
+
+class Credentials:
+    """Who wants in, with what, and which ways of asking for it are acceptable.
+
+    `user` and `password` are bytes, as they go over the wire; `require_auth` is the option of
+    that name (already validated, None if not given); `private` tells that nobody can listen on the way (unix socket, loop-back,
+    TLS); the iteration bounds are those of SCRAM's key derivation.
+    """
+
+    __slots__ = (
+        "client_key",
+        "max_iterations",
+        "min_iterations",
+        "password",
+        "private",
+        "require_auth",
+        "server_key",
+        "user",
+    )
+
+    def __init__(
+        self,
+        user: bytes,
+        password: bytes | None,
+        *,
+        require_auth: str | None = None,
+        private: bool = True,
+        min_iterations: int = 1,
+        max_iterations: int = 1_000_000,
+        client_key: bytes | None = None,
+        server_key: bytes | None = None,
+    ) -> None:
+        self.user = user
+        self.password = password
+        self.require_auth = require_auth
+        self.private = private
+        self.min_iterations = min_iterations
+        self.max_iterations = max_iterations
+        self.client_key = client_key
+        self.server_key = server_key
+
+    def __repr__(self) -> str:
+        return f"<Credentials of {self.user!r}>"
+
+    def accepts(self, method: str) -> bool:
+        """Whether `require_auth` lets the server ask for `method` (`none`: for nothing)."""
+        if self.require_auth is None:
+            return True
+        items = self.require_auth.split(",")
+        if items[0].startswith("!"):
+            return f"!{method}" not in items
+        return method in items
+
+    def demand(self, method: str, reason: str) -> None:
+        """Raise OperationalError if `require_auth` forbids `method`."""
+        if not self.accepts(method):
+            raise errors.OperationalError(
+                f'authentication method requirement "{self.require_auth}" failed: {reason}'
+            )
+
+    def need_password(self) -> bytes:
+        """The password, or libpq's error that there is none."""
+        if not self.password:
+            raise errors.OperationalError("fe_sendauth: no password supplied")
+        return self.password
+
+
+def authenticate(channel: Channel, credentials: Credentials, message: Message) -> Flow[None]:
+    """Answer the server's first authentication `message` and those that follow, to AuthenticationOk.
+
+    Raises OperationalError for a method that is refused or not supported, ProtocolError for a
+    server that claims success in the middle of an exchange. ErrorResponse raises what it says.
+    """
+    if isinstance(message, backend.AuthenticationOk):
+        credentials.demand("none", "server did not complete authentication")
+        return
+    if type(message) in _METHODS:
+        method, called = _METHODS[type(message)]
+        credentials.demand(method, f"server requested {called}")
+    if type(message) in _REFUSED:
+        raise errors.OperationalError(_REFUSED[type(message)])
+    if isinstance(message, backend.AuthenticationSASL):
+        yield from _sasl(channel, credentials, message.mechanisms)
+    elif isinstance(message, backend.AuthenticationCleartextPassword):
+        yield from _cleartext(channel, credentials)
+    elif isinstance(message, backend.AuthenticationMD5Password):
+        password = credentials.need_password()
+        channel.password_used = True
+        response = md5_response(credentials.user, password, message.salt)
+        yield channel.send(PasswordMessage(response))
+    else:
+        raise errors.ProtocolError(f"unexpected {type(message).__name__} from server")
+    yield from _accepted(channel)
+
+
+def _accepted(channel: Channel) -> Flow[None]:
+    message = yield from receive_authentication(channel)
+    if not isinstance(message, backend.AuthenticationOk):
+        raise errors.ProtocolError(
+            f"server sent {type(message).__name__} instead of AuthenticationOk"
+        )
+
+
+def _cleartext(channel: Channel, credentials: Credentials) -> Flow[None]:
+    password = credentials.need_password()
+    asked_for = credentials.require_auth is not None and credentials.accepts("password")
+    if not credentials.private and not asked_for:
+        raise errors.OperationalError(
+            "server requested a cleartext password over an unencrypted network connection; "
+            "set require_auth=password to send it all the same"
+        )
+    channel.password_used = True
+    yield channel.send(PasswordMessage(password))
+
+
+def _sasl(channel: Channel, credentials: Credentials, offered: tuple[bytes, ...]) -> Flow[None]:
+    if not any(mechanism in offered for mechanism in SCRAM_MECHANISMS):
+        credentials.demand("scram-sha-256", "server requested SASL authentication")
+        if b"SCRAM-SHA-256-PLUS" in offered:
+            raise errors.OperationalError(
+                "server offered SCRAM-SHA-256-PLUS authentication over a non-SSL connection"
+            )
+        raise errors.OperationalError(
+            "none of the server's SASL authentication mechanisms are supported"
+        )
+    if b"SCRAM-SHA-256-PLUS" in offered:
+        raise errors.ProtocolError(
+            "server offered SCRAM-SHA-256-PLUS authentication over a non-SSL connection"
+        )
+    credentials.demand("scram-sha-256", "server requested SCRAM-SHA-256 authentication")
+    password = b"" if credentials.client_key is not None else credentials.need_password()
+    scram = ScramClient(
+        password,
+        mechanisms=SCRAM_MECHANISMS,
+        min_iterations=credentials.min_iterations,
+        max_iterations=credentials.max_iterations,
+        client_key=credentials.client_key,
+        server_key=credentials.server_key,
+    )
+    channel.password_used = True
+    yield channel.send(SASLInitialResponse(scram.mechanism, scram.client_first()))
+    message = yield from receive_authentication(channel)
+    if not isinstance(message, backend.AuthenticationSASLContinue):
+        raise _unproved(message)
+    scram.receive_first(message.data)
+    # Up to a million rounds of HMAC: the runner decides where that time is spent.
+    final = yield scram.client_final
+    assert final is not None
+    yield channel.send(SASLResponse(final))
+    message = yield from receive_authentication(channel)
+    if not isinstance(message, backend.AuthenticationSASLFinal):
+        raise _unproved(message)
+    scram.verify_final(message.data)
+
+
+def _unproved(message: Message) -> errors.ProtocolError:
+    return errors.ProtocolError(
+        f"server sent {type(message).__name__} in the middle of SCRAM authentication: "
+        "it has not proved that it knows the password"
+    )
+
+
+def receive_authentication(channel: Channel) -> Flow[Message]:
+    """The next authentication message; an ErrorResponse raises what it says."""
+    kind, start, end = yield from channel.receive()
+    message = channel.decode(kind, start, end)
+    if isinstance(message, backend.ErrorResponse):
+        raise errors.from_diagnostics(channel.diagnostics(message.fields))
+    return message

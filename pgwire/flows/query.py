@@ -1,0 +1,227 @@
+"""Queries and their replies, one result at a time. Manual: 54.2.2 simple, 54.2.3 extended query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pgwire import errors
+from pgwire.flows import RECEIVE, Flow
+from pgwire.flows.channel import Channel
+from pgwire.protocol import backend
+from pgwire.protocol.copydata import CopyDone
+from pgwire.protocol.frontend import Bind, CopyFail, Describe, Execute, Parse, Query, Sync
+from pgwire.protocol.message import Message
+from pgwire.rows.column import Column
+
+_DATA_ROW = b"D"[0]
+_COPY_STARTS = {b"G"[0]: "FROM STDIN", b"H"[0]: "TO STDOUT", b"W"[0]: "BOTH"}
+
+
+class RowSet:
+    """A result that has rows, possibly none of them: its `columns`, and its `tag` ("SELECT 3") or
+    `error` once its rows have been read."""
+
+    __slots__ = ("columns", "error", "tag")
+
+    def __init__(self, columns: tuple[Column, ...]) -> None:
+        self.columns = columns
+        self.tag: str | None = None
+        self.error: errors.DatabaseError | None = None
+
+
+class Completed:
+    """A command without rows has been done: its `tag` ("CREATE TABLE", "INSERT 0 1")."""
+
+    __slots__ = ("tag",)
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+
+
+class EmptyQuery:
+    """The query string held no statement."""
+
+    __slots__ = ()
+
+
+class Failed:
+    """The server refused a statement: its `error`. What follows in the string is not run."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: errors.DatabaseError) -> None:
+        self.error = error
+
+
+class CopyRefused:
+    """The statement was a COPY (`direction`: "FROM STDIN", "TO STDOUT", "BOTH"), which a query
+    cannot serve. It was refused or read to its end; the conversation goes on in step."""
+
+    __slots__ = ("direction", "error")
+
+    def __init__(self, direction: str) -> None:
+        self.direction = direction
+        self.error = errors.NotSupportedError(
+            f"COPY {direction} is not possible in a query", sqlstate="0A000"
+        )
+
+
+Outcome = RowSet | Completed | EmptyQuery | Failed | CopyRefused
+
+
+def simple_query(channel: Channel, sql: str) -> Exchange:
+    """`sql`, which may hold several statements, by the simple query protocol."""
+    return Exchange(channel, channel.send(Query(channel.encode(sql, "the query"))))
+
+
+def extended_query(
+    channel: Channel,
+    sql: str,
+    types: Sequence[int],
+    values: Sequence[bytes | None],
+    formats: Sequence[int] = (),
+) -> Exchange:
+    """`sql`, one statement with parameters $1, $2, …, by the extended query protocol.
+
+    `types` are the type OIDs of the parameters (0: the server infers it), `values` their
+    encodings (None: NULL), `formats` theirs (0 text, 1 binary; empty: all text).
+    """
+    request = channel.send(
+        Parse(b"", channel.encode(sql, "the query"), tuple(types)),
+        Bind(b"", b"", tuple(formats), tuple(values), ()),
+        Describe(b"P", b""),
+        Execute(b"", 0),
+        Sync(),
+    )
+    return Exchange(channel, request, extended=True)
+
+
+def describe(channel: Channel, sql: str) -> Flow[tuple[Column, ...]]:
+    """Learn the columns that the statement `sql` would return. Raises the server's error."""
+    yield channel.send(
+        Parse(b"", channel.encode(sql, "the query"), ()), Describe(b"S", b""), Sync()
+    )
+    columns: tuple[Column, ...] = ()
+    failure: errors.DatabaseError | None = None
+    while True:
+        kind, start, end = yield from channel.receive()
+        message = channel.decode(kind, start, end)
+        if isinstance(message, backend.RowDescription):
+            columns = _columns(channel, message)
+        elif isinstance(message, backend.ErrorResponse):
+            failure = errors.from_diagnostics(channel.diagnostics(message.fields))
+        elif isinstance(message, backend.ReadyForQuery):
+            break
+    if failure is not None:
+        raise failure
+    return columns
+
+
+class Exchange:
+    """A query and the server's reply to it. Results come in order, each read to its end or
+    skipped. Between two flows, and when one was cut short by a deadline, the exchange is
+    consistent: calling again goes on where it stopped."""
+
+    __slots__ = ("_channel", "_extended", "_request", "_rows", "done")
+
+    def __init__(self, channel: Channel, request: bytes, *, extended: bool = False) -> None:
+        self._channel = channel
+        self._request = request
+        self._extended = extended
+        self._rows: RowSet | None = None
+        self.done = False
+
+    def send(self) -> Flow[None]:
+        """Send the query."""
+        request, self._request = self._request, b""
+        yield request
+
+    def next_result(self) -> Flow[Outcome | None]:
+        """The next result, None when the server is ready for the next query. Rows of the result
+        before it that have not been read are skipped."""
+        while self._rows is not None:
+            yield from self.next_rows()
+        while not self.done:
+            kind, start, end = yield from self._channel.receive()
+            if kind in _COPY_STARTS:
+                return (yield from self._refuse_copy(_COPY_STARTS[kind]))
+            outcome = self._outcome(self._channel.decode(kind, start, end))
+            if outcome is not None:
+                return outcome
+        return None
+
+    def next_rows(self) -> Flow[tuple[int, int] | None]:
+        """The bounds in `channel.frames.data` of a run of complete DataRow frames of the current
+        result, good until the next step; None at its end, when its `tag` or `error` is known."""
+        frames = self._channel.frames
+        while self._rows is not None:
+            start, stop = frames.data_rows()
+            if start < stop:
+                self._channel.state.received(_DATA_ROW, frames.data, start + 5, stop)
+                return start, stop
+            if frames.peek() is None:
+                yield RECEIVE
+                continue
+            kind, start, end = yield from self._channel.receive()
+            if kind == _DATA_ROW:
+                return start - 5, end
+            outcome = self._outcome(self._channel.decode(kind, start, end))
+            if isinstance(outcome, Completed):
+                self._rows.tag = outcome.tag
+            elif isinstance(outcome, Failed):
+                self._rows.error = outcome.error
+            else:
+                raise errors.ProtocolError(
+                    f'unexpected response from server; first received character was "{chr(kind)}"'
+                )
+            self._rows = None
+        return None
+
+    def finish(self) -> Flow[errors.DatabaseError | None]:
+        """Skip all that is left, to ReadyForQuery; the first error met, if any."""
+        first: errors.DatabaseError | None = None
+        while True:
+            current = self._rows
+            outcome = yield from self.next_result()
+            for candidate in (current, outcome):
+                if first is None and isinstance(candidate, RowSet | Failed | CopyRefused):
+                    first = candidate.error
+            if outcome is None:
+                return first
+
+    def _outcome(self, message: Message) -> Outcome | None:
+        channel = self._channel
+        if isinstance(message, backend.RowDescription):
+            self._rows = RowSet(_columns(channel, message))
+            return self._rows
+        if isinstance(message, backend.CommandComplete):
+            return Completed(channel.text(message.tag))
+        if isinstance(message, backend.ErrorResponse):
+            return Failed(errors.from_diagnostics(channel.diagnostics(message.fields)))
+        if isinstance(message, backend.EmptyQueryResponse):
+            return EmptyQuery()
+        if isinstance(message, backend.ReadyForQuery):
+            self.done = True
+        return None  # ParseComplete, BindComplete, NoData: nothing that a caller would see
+
+    def _refuse_copy(self, direction: str) -> Flow[CopyRefused]:
+        channel = self._channel
+        refused = CopyRefused(direction)
+        if direction == "FROM STDIN":
+            yield channel.send(CopyFail(refused.error.message.encode()))
+            if self._extended:
+                # The Sync that was sent with the query has been swallowed by the copy (54.2.5).
+                yield channel.send(Sync())
+        elif direction == "BOTH":
+            yield channel.send(CopyDone())
+        while True:
+            kind, start, end = yield from channel.receive()
+            if isinstance(channel.decode(kind, start, end), _COPY_ENDS):
+                return refused
+
+
+_COPY_ENDS = (backend.CommandComplete, backend.ErrorResponse)
+
+
+def _columns(channel: Channel, message: backend.RowDescription) -> tuple[Column, ...]:
+    return tuple(Column.described_by(f, channel.text(f.name)) for f in message.fields)

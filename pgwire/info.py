@@ -1,0 +1,71 @@
+"""What is known of a session without asking the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pgwire.protocol.constants import server_version_number
+
+if TYPE_CHECKING:
+    from pgwire.net.connect import Opened
+
+
+class ConnectionInfo:
+    """A view of a session; it follows the session. Manual: 32.2 Connection Status Functions."""
+
+    __slots__ = ("_channel", "_opened")
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self._channel = opened.transport.channel
+
+    @property
+    def server_version(self) -> int:
+        """The server's version as a number: 180004 for 18.4; 0 if it did not tell."""
+        return server_version_number(self._channel.parameters.get("server_version", ""))
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters that the server has reported last (54.2.7): `TimeZone`, …."""
+        return dict(self._channel.parameters)
+
+    @property
+    def process_id(self) -> int:
+        """Process id of the server's end; 0 if it did not tell."""
+        return self._channel.process_id
+
+    @property
+    def transaction_status(self) -> str:
+        """`I` idle, `T` in a transaction, `E` in a failed one; as of the last ReadyForQuery."""
+        return self._channel.state.transaction_status or "I"
+
+    @property
+    def protocol_version(self) -> str:
+        """`3.0` or `3.2`."""
+        version = self._channel.protocol_version
+        return f"{version >> 16}.{version & 0xFFFF}"
+
+    @property
+    def encoding(self) -> str:
+        """Name of the Python codec of `client_encoding`."""
+        return self._channel.context.encoding
+
+    @property
+    def password_used(self) -> bool:
+        """Whether the server asked for a password and got one."""
+        return self._channel.password_used
+
+    @property
+    def user(self) -> str:
+        """The role that logged in."""
+        return self._opened.user
+
+    @property
+    def dbname(self) -> str:
+        """The database."""
+        return self._opened.dbname
+
+    @property
+    def server(self) -> str:
+        """The other end in words: `connection to server at "db1" (10.0.0.5), port 5432`."""
+        return self._opened.server

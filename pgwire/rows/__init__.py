@@ -1,0 +1,1 @@
+"""Rows: their columns, and decoders that turn runs of DataRow messages into tuples."""
