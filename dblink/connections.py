@@ -71,9 +71,7 @@ class Connections:
             )
         if key in self._named:
             raise messages.duplicate_connection_name()
-        self._named[key] = self._dial(
-            connstr, key, events.DBLINK_CONNECT, owner, insecure=insecure
-        )
+        self._named[key] = self._dial(connstr, key, events.DBLINK_CONNECT, owner, insecure=insecure)
         self._given[key] = name
 
     def open_transient(self, connstr: str) -> Remote:

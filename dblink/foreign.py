@@ -48,9 +48,7 @@ def foreign_server_conninfo(local: Local | None, name: str, user: str | None) ->
         return None
     _, server, usage, own, server_options, own_options, user, public, public_options = rows[0]
     if own is None and public is None:
-        raise messages.make(
-            "42704", f'user mapping not found for user "{user}", server "{server}"'
-        )
+        raise messages.make("42704", f'user mapping not found for user "{user}", server "{server}"')
     if usage != "true":
         raise messages.make("42501", f"permission denied for foreign server {server}")
     mapping = _options(own_options if own is not None else public_options)
@@ -63,9 +61,7 @@ def foreign_server_conninfo(local: Local | None, name: str, user: str | None) ->
     return "".join(f"{keyword}='{_escape(value)}' " for keyword, value in pairs)
 
 
-def _hidden_mapping(
-    local: Local, mapping: str | None, server: str
-) -> list[tuple[str, str]]:
+def _hidden_mapping(local: Local, mapping: str | None, server: str) -> list[tuple[str, str]]:
     rows = local.query(
         "SELECT pg_catalog.pg_has_role(s.srvowner, 'USAGE') OR r.rolsuper OR"
         " (m.umuser OPERATOR(pg_catalog.=) r.oid)"

@@ -263,9 +263,7 @@ def _fits(value: object, sql_type: str) -> bool:
 _SQL_TYPES = {bool: BOOLEAN, int: INTEGER, str: "text", list: "array", tuple: "array"}
 
 
-def _no_such_call(
-    function: Function, args: Sequence[object], fail: bool | None
-) -> Exception:
+def _no_such_call(function: Function, args: Sequence[object], fail: bool | None) -> Exception:
     given = [
         "unknown" if value is None else _SQL_TYPES.get(type(value), type(value).__name__)
         for value in args

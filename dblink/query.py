@@ -157,9 +157,7 @@ class Reader:
             store.put(frames)
         return False
 
-    def _result(
-        self, reply: pgwire.Reply, rows: RowSet, store: RowStore, *, done: bool
-    ) -> Result:
+    def _result(self, reply: pgwire.Reply, rows: RowSet, store: RowStore, *, done: bool) -> Result:
         context = self._context()
         if self.declared is None:
             typed = column_lists.remote_types(rows.columns, context)

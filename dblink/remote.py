@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pgwire
@@ -25,6 +25,7 @@ _PIN_FLOATS = (
     " WHERE pg_catalog.current_setting('extra_float_digits')::pg_catalog.int4"
     " OPERATOR(pg_catalog.<) 1"
 )
+
 
 class Remote:
     """A connection that dblink opened.
@@ -47,12 +48,10 @@ class Remote:
 
     def prepare(self) -> None:
         """Set what every new connection needs."""
-        try:
+        # Not every server that speaks the protocol is PostgreSQL; and a lost connection shows in
+        # the call that the connection was made for.
+        with suppress(errors.DatabaseError):
             self.connection.query(_PIN_FLOATS)
-        except errors.DatabaseError:
-            # Not every server that speaks the protocol is PostgreSQL; a lost connection shows in
-            # the call that the connection was made for.
-            pass
 
     def close(self) -> None:
         """End the remote session. What still runs there is left to the server."""

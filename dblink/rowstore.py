@@ -19,7 +19,9 @@ class RowStore:
     __slots__ = ("_file", "_read", "size")
 
     def __init__(self) -> None:
-        self._file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY)
+        self._file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(  # noqa: SIM115 (see close)
+            max_size=IN_MEMORY
+        )
         self._read = 0
         self.size = 0
         """Bytes put in so far."""

@@ -333,9 +333,7 @@ class Session:
                 result = None
         return result if result is not None else reader.no_rows()
 
-    def dblink_wait_any(
-        self, names: Sequence[str], timeout: float | None = None
-    ) -> list[str]:
+    def dblink_wait_any(self, names: Sequence[str], timeout: float | None = None) -> list[str]:
         """Those of the connections `names` whose query has a complete result to fetch (or its
         end); waits for one, at most `timeout` seconds. An addition to the documented functions.
 
@@ -385,9 +383,7 @@ class Session:
             return []
         remote = self._connections.get(_text(call, "connname"))
         with remote.in_use():
-            return [
-                Notify(n.channel, n.process_id, n.payload) for n in remote.notifications()
-            ]
+            return [Notify(n.channel, n.process_id, n.payload) for n in remote.notifications()]
 
     # The local database.
 
@@ -564,9 +560,7 @@ class Session:
         return report
 
     def _notice(self, message: str, sqlstate: str = "00000") -> None:
-        self.notice(
-            errors.Diagnostics(message=message, severity="NOTICE", sqlstate=sqlstate)
-        )
+        self.notice(errors.Diagnostics(message=message, severity="NOTICE", sqlstate=sqlstate))
 
     def notice(self, notice: errors.Diagnostics) -> None:
         """Give a notice of dblink's own to the handler and the log."""

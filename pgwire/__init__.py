@@ -7,8 +7,8 @@
 
 from pgwire.connection import Connection, connect, wait_any
 from pgwire.errors import (
-    ConninfoError,
     ConnectionLost,
+    ConninfoError,
     DatabaseError,
     DataError,
     Diagnostics,

@@ -298,9 +298,7 @@ class Connection:
         if self._closed:
             raise errors.InterfaceError("the connection is closed")
 
-    def _encode_parameters(
-        self, params: Sequence[object]
-    ) -> tuple[list[int], list[bytes | None]]:
+    def _encode_parameters(self, params: Sequence[object]) -> tuple[list[int], list[bytes | None]]:
         types: list[int] = []
         values: list[bytes | None] = []
         for number, value in enumerate(params, 1):

@@ -58,12 +58,12 @@ class ConnectionInfo:
     @property
     def user(self) -> str:
         """The role that logged in."""
-        return self._opened.user
+        return self._opened.settings["user"]
 
     @property
     def dbname(self) -> str:
         """The database."""
-        return self._opened.dbname
+        return self._opened.settings["dbname"]
 
     @property
     def server(self) -> str:

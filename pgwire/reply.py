@@ -25,7 +25,7 @@ _DEFAULT: Final = _Default()
 
 
 class Reply:
-    """What the server answers to one `Connection.send`. Manual: 32.4 Asynchronous Command Processing.
+    """What the server answers to one `Connection.send`. Manual: 32.4.
 
     Call `next_result` until it returns None; after a `RowSet` call `next_rows` (or `next_frames`)
     until that returns None. Each call waits until the timeout of the query has passed, or its
@@ -50,7 +50,7 @@ class Reply:
         """Give the rest of the reply `timeout` seconds from now; None: as long as it takes."""
         self._deadline = deadline_after(timeout)
 
-    def next_result(self, *, timeout: float | None | _Default = _DEFAULT) -> Outcome | None:
+    def next_result(self, *, timeout: float | _Default | None = _DEFAULT) -> Outcome | None:
         """The next result, or None at the end of the reply.
 
         Returns a `RowSet`, `Completed`, `EmptyQuery`, `Failed` or `CopyRefused`: an error of the
@@ -66,7 +66,7 @@ class Reply:
             )
         return outcome
 
-    def next_rows(self, *, timeout: float | None | _Default = _DEFAULT) -> list[Row] | None:
+    def next_rows(self, *, timeout: float | _Default | None = _DEFAULT) -> list[Row] | None:
         """The rows that have come, at least one, as tuples; None at the end of the result, whose
         `tag` or `error` then tells how it ended. Raises as `next_result` does, and DataError
         for a value that cannot be decoded."""
@@ -80,17 +80,15 @@ class Reply:
         text = self._connection.registry.by_oid(0).text_decoder(self._connection.context)
         self._decoders = [text] * len(self._decoders)
 
-    def next_frames(self, *, timeout: float | None | _Default = _DEFAULT) -> bytes | None:
+    def next_frames(self, *, timeout: float | _Default | None = _DEFAULT) -> bytes | None:
         """Like `next_rows`, but as the DataRow messages that they are, undecoded."""
         bounds = self._run(self.exchange.next_rows(), timeout)
         return None if bounds is None else bytes(self._connection.frames[bounds[0] : bounds[1]])
 
-    def finish(
-        self, *, timeout: float | None | _Default = _DEFAULT
-    ) -> errors.DatabaseError | None:
+    def finish(self, *, timeout: float | _Default | None = _DEFAULT) -> errors.DatabaseError | None:
         """Skip what is left of the reply; returns the first error in it."""
         return self._run(self.exchange.finish(), timeout)
 
-    def _run(self, flow: Flow[_T], timeout: float | None | _Default) -> _T:
+    def _run(self, flow: Flow[_T], timeout: float | _Default | None) -> _T:
         deadline = self._deadline if isinstance(timeout, _Default) else deadline_after(timeout)
         return self._connection.run(flow, deadline)

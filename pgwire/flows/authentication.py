@@ -38,8 +38,9 @@ class Credentials:
     """Who wants in, with what, and which ways of asking for it are acceptable.
 
     `user` and `password` are bytes, as they go over the wire; `require_auth` is the option of
-    that name (already validated, None if not given); `private` tells that nobody can listen on the way (unix socket, loop-back,
-    TLS); the iteration bounds are those of SCRAM's key derivation.
+    that name (already validated, None if not given); `private` tells that nobody can listen on
+    the way (unix socket, loop-back, TLS); the iteration bounds are those of SCRAM's key
+    derivation.
     """
 
     __slots__ = (
@@ -101,7 +102,9 @@ class Credentials:
 
 
 def authenticate(channel: Channel, credentials: Credentials, message: Message) -> Flow[None]:
-    """Answer the server's first authentication `message` and those that follow, to AuthenticationOk.
+    """Answer the server's first authentication `message` and those that follow.
+
+    It ends with AuthenticationOk.
 
     Raises OperationalError for a method that is refused or not supported, ProtocolError for a
     server that claims success in the middle of an exchange. ErrorResponse raises what it says.

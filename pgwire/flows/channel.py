@@ -17,7 +17,7 @@ from pgwire.types.encodings import python_codec
 MAX_PARAMETERS = 1000
 """Servers report some fifteen parameters; a peer that reports thousands wants our memory."""
 
-_NOTICE, _NOTIFICATION, _PARAMETER = b"N"[0], b"A"[0], b"S"[0]
+_ASYNCHRONOUS = frozenset(b"NAS")
 
 # ParameterStatus names that a text decoder depends on -> the field of Context that holds them.
 _CONTEXT_FIELDS = {
@@ -125,7 +125,7 @@ class Channel:
                 continue
             kind, start, end = frame
             self.state.received(kind, self.frames.data, start, end)
-            if kind == _NOTICE or kind == _NOTIFICATION or kind == _PARAMETER:
+            if kind in _ASYNCHRONOUS:
                 self.take_asynchronous(kind, start, end)
             else:
                 return frame

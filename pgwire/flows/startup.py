@@ -88,9 +88,7 @@ def _negotiated(
 def _check_key_length(length: int, version: int) -> None:
     text = f"received invalid BackendKeyData message: cancel key with length {length} "
     if version == PROTOCOL_3_0 and length != 4:
-        raise errors.ProtocolError(
-            text + "not allowed in protocol version 3.0 (must be 4 bytes)"
-        )
+        raise errors.ProtocolError(text + "not allowed in protocol version 3.0 (must be 4 bytes)")
     if length < 4:
         raise errors.ProtocolError(text + "is too short (minimum 4 bytes)")
     if length > 256:

@@ -138,9 +138,7 @@ class BlockingTransport:
         )
 
 
-def wait_any_readable(
-    sockets: Sequence[socket.socket], deadline: Deadline
-) -> list[socket.socket]:
+def wait_any_readable(sockets: Sequence[socket.socket], deadline: Deadline) -> list[socket.socket]:
     """Those of `sockets` that have something to receive; waits for one until `deadline`."""
     poll = select.poll()
     by_descriptor = {sock.fileno(): sock for sock in sockets}

@@ -118,7 +118,8 @@ class _Attempt:
         credentials = Credentials(
             _bytes(settings["user"]),
             None if self.target.password is None else _bytes(self.target.password),
-            require_auth=settings.get("require_auth"),
+            # libpq takes an empty list to forbid every challenge; nobody can want that.
+            require_auth=settings.get("require_auth") or None,
             private=self.address.private,
             min_iterations=self._iterations[0],
             max_iterations=self._iterations[1],

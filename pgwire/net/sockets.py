@@ -1,4 +1,4 @@
-"""Sockets to a target: its addresses, its options, the peer's identity. Manual: 32.1.2, 32.1.1.3."""
+"""Sockets to a target: addresses, options, the peer's identity. Manual: 32.1.2, 32.1.1.3."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ def addresses(target: Target) -> list[Address]:
     port = target.port_number()
     flags = socket.AI_NUMERICHOST if target.hostaddr else 0
     try:
-        found = socket.getaddrinfo(
-            target.lookup_name, port, type=socket.SOCK_STREAM, flags=flags
-        )
+        found = socket.getaddrinfo(target.lookup_name, port, type=socket.SOCK_STREAM, flags=flags)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise target.lookup_error(reason or str(error)) from error

@@ -21,11 +21,11 @@ and what is not UTF-8 survives as lone surrogates (Python's surrogateescape), so
 comes back as the same bytes."""
 
 ENCODINGS: Final[dict[str, str | None]] = {
-    "BIG5": "cp950",
+    "BIG5": "big5",
     "EUC_CN": "gb2312",
     "EUC_JIS_2004": "euc_jis_2004",
     "EUC_JP": "euc_jp",
-    "EUC_KR": "euc_kr",
+    "EUC_KR": "cp949",
     "EUC_TW": None,
     "GB18030": "gb18030",
     "GBK": "gbk",
@@ -64,7 +64,12 @@ ENCODINGS: Final[dict[str, str | None]] = {
     "WIN1257": "cp1257",
     "WIN1258": "cp1258",
 }
-"""Name in the manual -> Python codec; None where Python has none."""
+"""Name in the manual -> Python codec; None where Python has none.
+
+Where Python has several, the one that reads most of the server's characters as the server means
+them. EUC_KR has the superset cp949, as Python's euc_kr writes syllables beyond the standard in a
+way that the server takes for other characters; what cp949 writes for them it refuses.
+"""
 
 _ALIASES: Final[dict[str, str]] = {
     "ABC": "WIN1258",

@@ -277,6 +277,4 @@ def _typmod(name: str, arguments: list[int]) -> int | None:
         return first if 1 <= first <= 8 * _MAXIMUM_LENGTH else None
     if name in ("time", "timetz", "timestamp", "timestamptz"):
         return min(first, 6) if first >= 0 else None
-    if name == "interval":
-        return _FULL_RANGE << 16 | min(first, 6) if first >= 0 else None
     return None

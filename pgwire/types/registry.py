@@ -60,6 +60,10 @@ class Registry:
             return self.by_name(element + "[]")
         return self._by_oid.get(oid, UNKNOWN)
 
+    def knows(self, oid: int) -> bool:
+        """Whether the type has a codec of its own."""
+        return self.by_oid(oid).oid == oid
+
     def by_name(self, name: str) -> Codec:
         """The codec of a type by its name in pg_type, or of an array: ``int4``, ``int4[]``.
 
