@@ -127,5 +127,11 @@ class Connections:
             connection.close()
             raise messages.password_not_used()
         remote = Remote(connection, name)
-        remote.prepare()
+        try:
+            remote.prepare()
+        except errors.TimeoutExpired as error:
+            connection.close()
+            raise messages.could_not_connect(
+                f"{connection.info.server} failed: timeout expired"
+            ) from error
         return remote

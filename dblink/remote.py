@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pgwire
@@ -47,11 +47,15 @@ class Remote:
         self._in_use = False
 
     def prepare(self) -> None:
-        """Set what every new connection needs."""
-        # Not every server that speaks the protocol is PostgreSQL; and a lost connection shows in
-        # the call that the connection was made for.
-        with suppress(errors.DatabaseError):
-            self.connection.query(_PIN_FLOATS)
+        """Set what every new connection needs. Raises TimeoutExpired after `connect_timeout`."""
+        try:
+            self.connection.query(_PIN_FLOATS, timeout=self.connection.info.connect_timeout)
+        except errors.TimeoutExpired:
+            raise
+        except errors.DatabaseError:
+            # Not every server that speaks the protocol is PostgreSQL; and a lost connection shows
+            # in the call that the connection was made for.
+            return
 
     def close(self) -> None:
         """End the remote session. What still runs there is left to the server."""

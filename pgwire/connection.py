@@ -19,10 +19,11 @@ from pgwire.flows.channel import Notification
 from pgwire.flows.idle import listen, take_message, terminate
 from pgwire.flows.query import RowSet, describe, extended_query, simple_query
 from pgwire.info import ConnectionInfo
-from pgwire.net.blocking import BlockingTransport, wait_any_readable
+from pgwire.net.blocking import BlockingTransport
 from pgwire.net.cancel import send_cancel_request
 from pgwire.net.clock import Deadline, deadline_after
 from pgwire.net.connect import Opened, open_connection
+from pgwire.net.readiness import wait_readable
 from pgwire.reply import Reply
 from pgwire.results import Result
 from pgwire.rows.column import Column
@@ -222,7 +223,7 @@ class Connection:
         self._check_open()
         try:
             return self.run(describe(self._channel, sql), None)
-        except errors.DatabaseError:
+        except errors.Error:
             raise
         except BaseException:
             self._abandon()
@@ -391,5 +392,5 @@ def wait_any(
     already, and waits to be read from a `Reply`, does not count.
     """
     by_socket = {connection._transport.sock: connection for connection in connections}
-    ready = wait_any_readable(list(by_socket), deadline_after(timeout))
+    ready = wait_readable(list(by_socket), deadline_after(timeout))
     return [by_socket[sock] for sock in ready]

@@ -66,6 +66,11 @@ class ConnectionInfo:
         return self._opened.settings["dbname"]
 
     @property
+    def connect_timeout(self) -> float | None:
+        """The option `connect_timeout` in seconds; None if there is none."""
+        return self._opened.connect_timeout
+
+    @property
     def server(self) -> str:
         """The other end in words: `connection to server at "db1" (10.0.0.5), port 5432`."""
         return self._opened.server

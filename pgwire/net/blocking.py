@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import threading
-from collections.abc import Sequence
+from time import monotonic
 from typing import TypeVar
 
 from pgwire import errors
 from pgwire.flows import Flow, Need
 from pgwire.flows.channel import Channel
-from pgwire.net.clock import Deadline, remaining
+from pgwire.net.clock import Deadline
+from pgwire.net.readiness import wait_either, wait_readable
 
 _T = TypeVar("_T")
+
+_SLACK = 0.05
+"""Seconds past its deadline that a flow may go on taking in what is there already. A peer that
+always has something to say does not get more."""
 
 CLOSED_UNEXPECTEDLY = (
     "server closed the connection unexpectedly\n"
@@ -60,23 +64,6 @@ class BlockingTransport:
         finally:
             self._busy.release()
 
-    def take_available(self) -> bool:
-        """Take in what has arrived, without waiting. False when the peer has closed."""
-        while True:
-            try:
-                count = self.sock.recv_into(self.channel.frames.writable())
-            except (BlockingIOError, InterruptedError):
-                return True
-            except OSError:
-                return False
-            if count == 0:
-                return False
-            self.channel.frames.wrote(count)
-
-    def wait_readable(self, deadline: Deadline) -> bool:
-        """Wait until there is something to receive; False at the `deadline`."""
-        return bool(wait_any_readable([self.sock], deadline))
-
     def close(self) -> None:
         """Close the socket."""
         self.sock.close()
@@ -96,7 +83,8 @@ class BlockingTransport:
             try:
                 count = self.sock.recv_into(self.channel.frames.writable())
             except BlockingIOError:
-                self._wait(select.POLLIN, deadline)
+                if not wait_readable((self.sock,), deadline):
+                    raise errors.TimeoutExpired("timeout expired") from None
                 continue
             except OSError as error:
                 raise self._lost(f"could not receive data from server: {error.strerror}") from error
@@ -106,6 +94,8 @@ class BlockingTransport:
                     raise self._lost(f"could not send data to server: {reason}")
                 raise self._lost(CLOSED_UNEXPECTEDLY)
             self.channel.frames.wrote(count)
+            if deadline is not None and monotonic() > deadline + _SLACK:
+                raise errors.TimeoutExpired("timeout expired")
             return
 
     def _flush(self, deadline: Deadline) -> None:
@@ -115,38 +105,17 @@ class BlockingTransport:
             try:
                 self._unsent = self._unsent[self.sock.send(self._unsent) :]
             except BlockingIOError:
-                if self._wait(select.POLLIN | select.POLLOUT, deadline) & select.POLLIN:
+                readable, writable = wait_either(self.sock, deadline)
+                if readable:
                     self._receive(deadline)
+                elif not writable:
+                    raise errors.TimeoutExpired("timeout expired") from None
             except OSError as error:
                 # The server's last words may still be on the way: let the flow read them.
                 self._send_error = error
                 self._unsent = memoryview(b"")
 
-    def _wait(self, events: int, deadline: Deadline) -> int:
-        poll = select.poll()
-        poll.register(self.sock, events)
-        left = remaining(deadline)
-        ready = poll.poll(None if left is None else left * 1000)
-        if not ready:
-            raise errors.TimeoutExpired("timeout expired")
-        # An error or hang-up shows as neither: receiving tells what it is.
-        return ready[0][1] if ready[0][1] & events else select.POLLIN
-
     def _lost(self, reason: str) -> errors.ConnectionLost:
         return errors.ConnectionLost(
             reason, server=self.server, phase=self.channel.state.phase.lower()
         )
-
-
-def wait_any_readable(sockets: Sequence[socket.socket], deadline: Deadline) -> list[socket.socket]:
-    """Those of `sockets` that have something to receive; waits for one until `deadline`."""
-    poll = select.poll()
-    by_descriptor = {sock.fileno(): sock for sock in sockets}
-    for descriptor in by_descriptor:
-        poll.register(descriptor, select.POLLIN)
-    try:
-        left = remaining(deadline)
-    except errors.TimeoutExpired:
-        left = 0.0
-    ready = poll.poll(None if left is None else left * 1000)
-    return [by_descriptor[descriptor] for descriptor, _ in ready]

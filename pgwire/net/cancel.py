@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import select
 import socket
 from typing import TYPE_CHECKING
 
 from pgwire import errors
-from pgwire.net.clock import Deadline, remaining
+from pgwire.net.clock import Deadline
+from pgwire.net.readiness import wait_readable
 from pgwire.net.sockets import dial
 from pgwire.protocol.frontend import CancelRequest
 
@@ -39,10 +39,7 @@ def send_cancel_request(opened: Opened, deadline: Deadline) -> None:
 
 
 def _wait_for_end(sock: socket.socket, deadline: Deadline) -> None:
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    left = remaining(deadline)
-    if not poll.poll(None if left is None else left * 1000):
+    if not wait_readable((sock,), deadline):
         raise errors.TimeoutExpired("cancel request timed out")
     try:
         data = sock.recv(1)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from time import monotonic
 
-from pgwire import errors
-
 Deadline = float | None
 
 
@@ -14,17 +12,9 @@ def deadline_after(timeout: float | None) -> Deadline:
     return None if timeout is None else monotonic() + timeout
 
 
-def remaining(deadline: Deadline, what: str = "") -> float | None:
-    """Seconds left until `deadline`, more than 0; None if there is none.
-
-    Raises TimeoutExpired naming `what` if none are left.
-    """
-    if deadline is None:
-        return None
-    left = deadline - monotonic()
-    if left <= 0:
-        raise errors.TimeoutExpired(f"{what}: timeout expired" if what else "timeout expired")
-    return left
+def seconds_until(deadline: Deadline) -> float | None:
+    """Seconds left until `deadline`, at least 0; None if there is none."""
+    return None if deadline is None else max(0.0, deadline - monotonic())
 
 
 class Stopwatch:
@@ -39,7 +29,7 @@ class Stopwatch:
     @property
     def remaining(self) -> float | None:
         """Seconds left, at least 0; None if there is no end."""
-        return None if self._deadline is None else max(0.0, self._deadline - monotonic())
+        return seconds_until(self._deadline)
 
     @property
     def expired(self) -> bool:

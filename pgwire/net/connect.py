@@ -22,7 +22,7 @@ _SHOWN = 4000
 class Opened:
     """A session that has been opened: its `transport`, and what it was opened with."""
 
-    __slots__ = ("address", "server", "settings", "target", "transport")
+    __slots__ = ("address", "connect_timeout", "server", "settings", "target", "transport")
 
     def __init__(
         self, transport: BlockingTransport, settings: Settings, target: Target, address: Address
@@ -32,6 +32,7 @@ class Opened:
         self.target = target
         self.address = address
         self.server = transport.server
+        self.connect_timeout = connect_timeout(settings)
 
 
 def open_connection(
@@ -94,8 +95,7 @@ class _Attempt:
 
     def run(self) -> Opened:
         settings, target = self.settings, self.target
-        timeout = settings.integer("connect_timeout")
-        deadline = deadline_after(timeout if timeout is not None and timeout > 0 else None)
+        deadline = deadline_after(connect_timeout(settings))
         try:
             sock = open_socket(target, self.address, settings, deadline)
         except PeerError:
@@ -139,6 +139,12 @@ class _Attempt:
             if error.sqlstate == "28P01" and self.target.passfile is not None:
                 error.add_note(f'password retrieved from file "{self.target.passfile}"')
             raise
+
+
+def connect_timeout(settings: Settings) -> float | None:
+    """The option of that name in seconds; None: there is no limit."""
+    seconds = settings.integer("connect_timeout")
+    return float(seconds) if seconds is not None and seconds > 0 else None
 
 
 def _bytes(text: str) -> bytes:

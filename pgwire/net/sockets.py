@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import select
+import os
 import socket
 import struct
 import sys
@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from pgwire import errors
 from pgwire.conninfo import Settings, Target
-from pgwire.net.clock import Deadline, remaining
+from pgwire.net.clock import Deadline
+from pgwire.net.readiness import wait_writable
 
 _HINT = {
     "unix": "\n\tIs the server running locally and accepting connections on that socket?",
@@ -89,15 +90,10 @@ def dial(sock: socket.socket, sockaddr: object, deadline: Deadline) -> None:
         return
     except BlockingIOError:
         pass
-    poll = select.poll()
-    poll.register(sock, select.POLLOUT)
-    left = remaining(deadline)
-    if not poll.poll(None if left is None else left * 1000):
+    if not wait_writable(sock, deadline):
         raise errors.TimeoutExpired("timeout expired")
     code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
-        import os
-
         raise OSError(code, os.strerror(code))
 
 

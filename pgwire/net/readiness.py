@@ -1,0 +1,55 @@
+"""Waiting for sockets, by poll() where there is one, else by select()."""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Sequence
+
+from pgwire.net.clock import Deadline, seconds_until
+
+if hasattr(select, "poll"):
+    # An error or a hang-up shows as neither in nor out: using the socket tells what it is.
+    _IN = select.POLLIN | select.POLLERR | select.POLLHUP
+    _OUT = select.POLLOUT | select.POLLERR | select.POLLHUP
+
+    def _wait(
+        readers: Sequence[socket.socket], writers: Sequence[socket.socket], seconds: float | None
+    ) -> tuple[list[socket.socket], list[socket.socket]]:
+        poll = select.poll()
+        wanted = dict.fromkeys((sock.fileno() for sock in readers), select.POLLIN)
+        for sock in writers:
+            wanted[sock.fileno()] = wanted.get(sock.fileno(), 0) | select.POLLOUT
+        for descriptor, events in wanted.items():
+            poll.register(descriptor, events)
+        ready = dict(poll.poll(None if seconds is None else seconds * 1000))
+        return (
+            [sock for sock in readers if ready.get(sock.fileno(), 0) & _IN],
+            [sock for sock in writers if ready.get(sock.fileno(), 0) & _OUT],
+        )
+
+else:
+
+    def _wait(
+        readers: Sequence[socket.socket], writers: Sequence[socket.socket], seconds: float | None
+    ) -> tuple[list[socket.socket], list[socket.socket]]:
+        # On Windows a connection that has been refused shows in the third list.
+        readable, writable, failed = select.select(readers, writers, writers, seconds)
+        return readable, [*writable, *failed]
+
+
+def wait_readable(sockets: Sequence[socket.socket], deadline: Deadline) -> list[socket.socket]:
+    """Those of `sockets` that have something to receive; waits for one, none at the `deadline`."""
+    return _wait(sockets, (), seconds_until(deadline))[0]
+
+
+def wait_writable(sock: socket.socket, deadline: Deadline) -> bool:
+    """Whether `sock` takes data, has connected or has failed to; false at the `deadline`."""
+    return bool(_wait((), (sock,), seconds_until(deadline))[1])
+
+
+def wait_either(sock: socket.socket, deadline: Deadline) -> tuple[bool, bool]:
+    """Whether `sock` has something to receive, and whether it takes data; neither at the
+    `deadline`."""
+    readable, writable = _wait((sock,), (sock,), seconds_until(deadline))
+    return bool(readable), bool(writable)
