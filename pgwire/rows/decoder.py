@@ -44,7 +44,7 @@ def decode_rows(
     while position < stop:
         _, length, count = header(data, position) if position + 7 <= stop else (0, 4, -1)
         frame_end = position + 1 + length
-        if count != expected or length < 6:
+        if count != expected or frame_end > stop:
             raise errors.ProtocolError('unexpected field count in "D" message')
         position += _HEADER.size
         row: list[object] = []

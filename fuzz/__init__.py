@@ -1,0 +1,1 @@
+"""Fuzzers for everything that reads what somebody else wrote. `make fuzz`, or `python -m fuzz`."""
