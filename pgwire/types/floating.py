@@ -53,15 +53,24 @@ def _single_from_binary(data: bytes) -> float:
     number: float = value
     if number == 0 or isnan(number) or number - number != 0:
         return number
+    # Halfway to the next single, where reading depends on how the reader rounds: not taken.
+    halfway = [(number + _neighbour(data, step)) / 2 for step in (-1, 1)]
     # Six digits always survive the way through a normal single; subnormals hold fewer.
     for digits in range(6 if abs(number) >= _SMALLEST_NORMAL else 1, 9):
         shortest = float(f"{number:.{digits}g}")
         try:
-            if _SINGLE.pack(shortest) == data:
+            if _SINGLE.pack(shortest) == data and shortest not in halfway:
                 return shortest
         except OverflowError:  # rounded up beyond the largest single
             continue
     return float(f"{number:.9g}")
+
+
+def _neighbour(data: bytes, step: int) -> float:
+    bits = int.from_bytes(data, "big") + step
+    (neighbour,) = _SINGLE.unpack(bits.to_bytes(4, "big"))
+    value: float = neighbour
+    return value
 
 
 CODECS = (

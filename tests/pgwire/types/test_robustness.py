@@ -64,7 +64,10 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "int4": st.integers(-(2**31), 2**31 - 1),
     "int8": st.integers(-(2**63), 2**63 - 1),
     "oid": st.integers(0, 2**32 - 1),
-    "float4": st.floats(width=32, allow_nan=False).map(lambda value: float(f"{value:.6g}")),
+    # Six digits are what every normal single holds.
+    "float4": st.floats(width=32, allow_nan=False, allow_subnormal=False).map(
+        lambda value: float(f"{value:.6g}")
+    ),
     "float8": st.floats(allow_nan=False),
     "numeric": st.decimals(allow_nan=False)
     | st.decimals(min_value=-(10**30), max_value=10**30, places=12, allow_nan=False),
@@ -98,7 +101,7 @@ def fits(name: str, value: object) -> bool:
         return exponent >= -16383 and value.adjusted() < 131072
     if name == "float4":
         assert isinstance(value, float)
-        return math.isinf(value) or abs(value) < 3.4e38
+        return math.isinf(value) or value == 0 or 1.2e-38 < abs(value) < 3.4e38
     return True
 
 
