@@ -150,13 +150,21 @@ class Connection:
         """
         self._check_open()
         deadline = deadline_after(timeout)
-        if params is None:
-            exchange = simple_query(self._channel, sql)
-        else:
-            types, values = self._encode_parameters(params)
-            exchange = extended_query(self._channel, sql, types, values)
-        self._reply = reply = Reply(self, exchange, deadline)
-        self.run(exchange.send(), deadline)
+        try:
+            if params is None:
+                exchange = simple_query(self._channel, sql)
+            else:
+                types, values = self._encode_parameters(params)
+                exchange = extended_query(self._channel, sql, types, values)
+            self._reply = reply = Reply(self, exchange, deadline)
+            self.run(exchange.send(), deadline)
+        except Exception as error:
+            if isinstance(error, errors.TimeoutExpired):
+                self.resynchronise()
+            raise
+        except BaseException:
+            self.resynchronise()
+            raise
         return reply
 
     @contextmanager
@@ -176,6 +184,7 @@ class Connection:
         try:
             yield
         except BaseException:
+            self.resynchronise()  # the block may have left in the middle of a reply
             if not self._closed:
                 self.execute(undo)
             raise
@@ -356,15 +365,21 @@ class Connection:
         """Run a flow of `pgwire.flows` on this connection; for code that speaks the protocol."""
         try:
             return self._transport.run(flow, deadline)
-        except (errors.ConnectionLost, errors.ProtocolError):
-            self._abandon()
+        except errors.Error as error:
+            broken = isinstance(error, errors.ConnectionLost | errors.ProtocolError)
+            if broken or self._channel.state.phase == "CLOSED":
+                self._abandon()
             raise
 
     def resynchronise(self, *, cancel: bool = True) -> None:
         """Make the connection ready for the next query whatever is going on: cancel what runs
         (unless `cancel` is false), skip the rest of the reply, and close if that does not work,
         after a cancel within `CANCEL_GRACE` seconds."""
-        if self._closed or self._reply is None or self._reply.done:
+        if self._closed:
+            return
+        if self._reply is None or self._reply.done:
+            if self._channel.state.phase != "READY":
+                self._abandon()  # interrupted before there was anything to read on from
             return
         deadline: Deadline = None
         try:
