@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
-from tempfile import SpooledTemporaryFile
+from io import BytesIO
+from typing import IO
 
 from pgwire.protocol.framing import FrameBuffer
 
@@ -16,18 +18,18 @@ _CHUNK = 128 * 1024
 class RowStore:
     """A queue of DataRow messages: runs go in, runs come out, each row once."""
 
-    __slots__ = ("_file", "_read", "size")
+    __slots__ = ("__weakref__", "_file", "_read", "size")
 
     def __init__(self) -> None:
-        self._file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(  # noqa: SIM115 (see close)
-            max_size=IN_MEMORY
-        )
+        self._file: IO[bytes] = BytesIO()
         self._read = 0
         self.size = 0
         """Bytes put in so far."""
 
     def put(self, frames: bytes) -> None:
         """Append a run of complete DataRow messages, headers included."""
+        if self.size + len(frames) > IN_MEMORY and isinstance(self._file, BytesIO):
+            self._move_to_disk()
         self._file.seek(self.size)
         self._file.write(frames)
         self.size += len(frames)
@@ -51,6 +53,15 @@ class RowStore:
     def _chunk(self, position: int) -> bytes:
         self._file.seek(position)
         return self._file.read(_CHUNK)
+
+    def _move_to_disk(self) -> None:
+        from tempfile import TemporaryFile
+
+        file = TemporaryFile()  # noqa: SIM115 (see close)
+        file.write(self.all())
+        # Results may be dropped unread; a file that nobody closed would make Python warn.
+        weakref.finalize(self, file.close)
+        self._file = file
 
     def close(self) -> None:
         """Give the memory and the file back."""

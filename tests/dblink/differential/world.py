@@ -1,0 +1,146 @@
+"""The server of the suite: a local and a remote database, roles, and who must give a password."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import pgwire
+from pgwire.testing.binaries import Binaries
+from pgwire.testing.cluster import Cluster
+
+HBA = (
+    "local all all trust",
+    "host all scram_user 127.0.0.1/32 scram-sha-256",
+    "host all md5_user 127.0.0.1/32 md5",
+    "host all clear_user 127.0.0.1/32 password",
+    "host all nobody 127.0.0.1/32 reject",
+    "host all all 127.0.0.1/32 trust",
+)
+
+_ROLES = """
+CREATE ROLE plain LOGIN PASSWORD 'secret';
+CREATE ROLE other LOGIN PASSWORD 'secret';
+SET password_encryption = 'scram-sha-256';
+CREATE ROLE scram_user LOGIN PASSWORD 'secret';
+CREATE ROLE clear_user LOGIN PASSWORD 'secret';
+CREATE ROLE nobody LOGIN PASSWORD 'secret';
+SET password_encryption = 'md5';
+CREATE ROLE md5_user LOGIN PASSWORD 'secret';
+RESET password_encryption;
+"""
+
+_FOO = """
+CREATE TABLE foo(f1 int, f2 text, f3 text[], PRIMARY KEY (f1, f2));
+INSERT INTO foo SELECT n, chr(97 + n), ARRAY['a' || n, 'b' || n, 'c' || n]
+  FROM generate_series(0, 9) AS n;
+GRANT ALL ON foo TO PUBLIC;
+"""
+
+_FRESH_SCHEMA = """
+SET client_min_messages = warning;
+DROP SCHEMA IF EXISTS public CASCADE;
+CREATE SCHEMA public;
+GRANT ALL ON SCHEMA public TO PUBLIC;
+"""
+
+_RESET_LOCAL = (
+    """
+SET client_min_messages = warning;
+DO $$
+DECLARE statement text;
+BEGIN
+  FOR statement IN
+    SELECT format('DROP SERVER %I CASCADE', srvname) FROM pg_foreign_server
+    UNION ALL SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace
+      WHERE nspname !~ '^pg_|^(public|ext|information_schema)$'
+  LOOP EXECUTE statement; END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION ext.dblink_connect_u(text), ext.dblink_connect_u(text, text) FROM plain;
+"""
+    + _FRESH_SCHEMA
+    + _FOO
+)
+
+TERMINATE = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+WHERE datname = 'remote' AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+
+
+class World:
+    """One server, with what the scenarios need; both runs of a scenario begin with `reset`."""
+
+    def __init__(self, binaries: Binaries) -> None:
+        self.major = binaries.major
+        self._cluster = Cluster(binaries, hba=HBA, settings={"max_connections": 40})
+
+    def __enter__(self) -> Self:
+        self._cluster.start()
+        try:
+            self._prepare()
+        except BaseException:
+            self._cluster.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for connection in self.admin, self.remote_admin:
+            connection.close()
+        self._cluster.close()
+
+    def _prepare(self) -> None:
+        cluster = self._cluster
+        with pgwire.connect(cluster.conninfo()) as first:
+            first.execute("CREATE DATABASE local")
+            first.execute("CREATE DATABASE remote")
+            first.query_all(_ROLES)
+        self.admin = pgwire.connect(cluster.conninfo("local"))
+        self.remote_admin = pgwire.connect(cluster.conninfo("remote"))
+        self.admin.query_all(
+            "CREATE SCHEMA ext; GRANT USAGE ON SCHEMA ext TO PUBLIC;"
+            "CREATE EXTENSION dblink SCHEMA ext; CREATE EXTENSION postgres_fdw SCHEMA ext;"
+            "ALTER DATABASE local SET search_path = public, ext;"
+            "GRANT USAGE ON FOREIGN DATA WRAPPER dblink_fdw, postgres_fdw TO PUBLIC"
+        )
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._closed = probe.getsockname()[1]
+        port = cluster.port
+        address = f"host=127.0.0.1 port={port} dbname=remote"
+        self.names = {
+            "<remote>": f"{address} user=postgres",
+            "<address>": address,
+            "<uri>": f"postgresql://postgres@127.0.0.1:{port}/remote",
+            "<socket>": cluster.host,
+            "<port>": str(port),
+            "<closed>": str(self._closed),
+        }
+
+    def connect(
+        self, role: str, on_notice: Callable[[pgwire.Diagnostics], None]
+    ) -> pgwire.Connection:
+        """A session of `role` in the local database; it lets no statement run for long."""
+        return pgwire.connect(
+            self._cluster.conninfo("local", user=role, options="-c statement_timeout=20s"),
+            on_notice=on_notice,
+        )
+
+    def reset(self) -> None:
+        """Make both databases what they were at the beginning."""
+        self.remote_admin.query_all(TERMINATE)
+        self.remote_admin.query_all(_FRESH_SCHEMA + _FOO)
+        self.admin.query_all(_RESET_LOCAL)
+
+    def fill_in(self, text: str) -> str:
+        """`text` with the names in angle brackets replaced."""
+        for name, value in self.names.items():
+            text = text.replace(name, value)
+        return text
