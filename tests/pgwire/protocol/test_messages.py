@@ -14,7 +14,7 @@ from pgwire import errors
 from pgwire.protocol import backend, frontend
 from pgwire.protocol.authentication import AUTHENTICATION
 from pgwire.protocol.constants import PROTOCOL_3_0, PROTOCOL_3_2
-from pgwire.protocol.message import Message
+from pgwire.protocol.message import BackendMessage, Message
 
 text = st.binary(max_size=40).map(lambda b: b.replace(b"\0", b"x"))
 name = st.binary(min_size=1, max_size=40).map(lambda b: b.replace(b"\0", b"x"))
@@ -123,7 +123,7 @@ def test_what_is_encoded_is_decoded(message_class: type[Message], draw: st.DataO
         assert frontend.decode(encoded[0], encoded[5:], awaiting=message_class) == message
     if frontend.FRONTEND.get(encoded[0]) is message_class:
         assert frontend.decode(encoded[0], encoded[5:]) == message
-    if isinstance(message, backend.BackendMessage):
+    if isinstance(message, BackendMessage):
         assert backend.decode(encoded[0], encoded[5:]) == message
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -149,10 +150,11 @@ def gigabyte() -> Iterator[mmap.mmap]:
         yield sparse
 
 
-def test_values_beyond_the_limit_are_refused_untouched(gigabyte: mmap.mmap) -> None:
+def test_values_beyond_the_limit_are_refused_untouched(gigabyte: Any) -> None:
+    view: Any
     with memoryview(gigabyte) as view:
         for make in (
-            lambda: frontend.Bind(b"", b"", (), (b"ok", view), ()),  # type: ignore[list-item]
+            lambda: frontend.Bind(b"", b"", (), (b"ok", view), ()),
             lambda: frontend.Query(view),
             lambda: frontend.CopyData(view),
             lambda: frontend.Parse(b"", view),
@@ -160,10 +162,10 @@ def test_values_beyond_the_limit_are_refused_untouched(gigabyte: mmap.mmap) -> N
             lambda: backend.DataRow((view,)),
         ):
             with pytest.raises(errors.DataError, match="too long: 2147483664 bytes") as caught:
-                make().encode()  # type: ignore[no-untyped-call]
+                make().encode()
             assert caught.value.sqlstate == "54000"
     with pytest.raises(errors.DataError, match="value 2 of parameters is too long"):
-        frontend.Bind(b"", b"", (), (b"", gigabyte), ()).encode()  # type: ignore[arg-type]
+        frontend.Bind(b"", b"", (), (b"", gigabyte), ()).encode()
 
 
 def test_values_that_fit_one_by_one_but_not_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +212,7 @@ def test_lengths_are_those_of_the_bytes_that_go_out(truth: bytes) -> None:
 
 def test_bytes_of_every_kind() -> None:
     encoded = frontend.Query(b"select").encode()
-    assert frontend.Query(bytearray(b"select")).encode() == encoded
+    assert frontend.Query(bytearray(b"select")).encode() == encoded  # type: ignore[arg-type]
     assert frontend.Query(memoryview(b"_select_")[1:-1]).encode() == encoded  # type: ignore[arg-type]
     assert writer.plain(memoryview(b"abcdef")[::2], "x") == b"ace"
     with pytest.raises(TypeError):
