@@ -99,6 +99,31 @@ class Reader:
             raise on_command()
         return result
 
+    def pending_result(self, timeout: float | None) -> Result | None:
+        """dblink_get_result(): the next result of the pending query, for which it waits at most
+        `timeout` seconds; None at the end, and after that the query is no longer pending."""
+        remote, pending = self.remote, self.remote.pending
+        if pending is None:
+            return None
+        pending.reply.set_timeout(timeout)
+        with remote.guarded():
+            outcome, store = pending.take()
+            if outcome is None:
+                remote.pending = None
+                self.note_transaction()
+                return None
+            if isinstance(outcome, RowSet):
+                self.check_columns(outcome)
+                result, done = self.row_set(pending.reply, outcome, store, streams=True)
+                if not done or outcome.error is None:
+                    return result
+            elif isinstance(outcome, Completed):
+                return self.status(outcome)
+        failure = remote.error_of(outcome, pending.sql)
+        assert failure is not None  # what is neither rows nor a command is an error
+        self.report(failure)
+        return self.no_rows()
+
     def row_set(
         self, reply: pgwire.Reply, rows: RowSet, store: RowStore, streams: bool
     ) -> tuple[Result, bool]:

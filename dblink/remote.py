@@ -5,18 +5,15 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import pgwire
 from dblink import messages
 from dblink.cursors import Cursors
 from dblink.failure import RemoteFailure
+from dblink.pending import Pending
 from pgwire import errors
 from pgwire.flows.query import Completed, CopyRefused, EmptyQuery, Failed, Outcome, RowSet
-
-if TYPE_CHECKING:
-    from dblink.asynchronous import Pending
-    from dblink.result import Result
 
 # A remote float must not lose digits on its way: nothing reports extra_float_digits, so a server
 # that has it below 1 is told once, when the connection is new.
@@ -25,6 +22,14 @@ _PIN_FLOATS = (
     " WHERE pg_catalog.current_setting('extra_float_digits')::pg_catalog.int4"
     " OPERATOR(pg_catalog.<) 1"
 )
+
+
+class Stream(Protocol):
+    """A result whose rows are still being read from the connection."""
+
+    def take_over(self) -> None:
+        """Read the rest now, into a store: the connection is needed."""
+        ...
 
 
 class Remote:
@@ -43,7 +48,7 @@ class Remote:
         self.pending: Pending | None = None
         self.error_text = ""
         self.transient = False
-        self._stream: weakref.ref[Result] | None = None
+        self._stream: weakref.ref[Stream] | None = None
         self._in_use = False
 
     def prepare(self) -> None:
@@ -109,12 +114,12 @@ class Remote:
             raise messages.connection_in_use(self.name)
 
     @property
-    def stream(self) -> Result | None:
+    def stream(self) -> Stream | None:
         """The result whose rows are still on the wire, if anybody still holds it."""
         return None if self._stream is None else self._stream()
 
     @stream.setter
-    def stream(self, result: Result) -> None:
+    def stream(self, result: Stream) -> None:
         self._stream = weakref.ref(result)
 
     # Queries.
@@ -187,10 +192,29 @@ class Remote:
                 self.error_text = error.diagnostics.render(sql)
                 raise RemoteFailure(error) from error
 
+    def poll(self) -> bool:
+        """Take in what has arrived of the pending query, without waiting. True if its next result
+        is complete; its end counts as one, and so does a lost connection."""
+        pending = self.pending
+        if pending is None:
+            return True
+        try:
+            with self.guarded(polling=True):
+                outcome = pending.advance(0)
+        except errors.TimeoutExpired:
+            return False
+        except RemoteFailure as failure:
+            pending.fail(failure.error)
+            self.pending = pending
+            return True
+        if outcome is not None:
+            self.error_of(outcome, pending.sql)
+        return True
+
     def notifications(self) -> list[pgwire.Notification]:
         """The notifications that have arrived, each once; what is waiting is taken in first."""
         if self.pending is not None:
-            self.pending.poll()
+            self.poll()
         elif not self.connection.closed:
             try:
                 self.connection.take_notifications()

@@ -17,11 +17,11 @@ from typing import NamedTuple
 import pgwire
 from dblink import columns as column_lists
 from dblink import cursors, events, keys, messages
-from dblink.asynchronous import Pending
 from dblink.connections import Connections
 from dblink.failure import RemoteFailure, as_seen_by_caller
 from dblink.functions import Arguments, bind
 from dblink.local import Local, open_local
+from dblink.pending import Pending
 from dblink.query import Reader
 from dblink.remote import Remote
 from dblink.result import Result
@@ -289,7 +289,7 @@ class Session:
             except RemoteFailure as failure:
                 self._notice(f"could not send query: {failure.error.message}")
                 return 0
-            remote.pending = Pending(remote, reply, str(sql))
+            remote.pending = Pending(reply, str(sql))
         return 1
 
     def dblink_is_busy(self, name: str | None) -> int | None:
@@ -322,12 +322,11 @@ class Session:
         remote = self._connections.get(given)
         with remote.in_use():
             report = self._report(remote, given, "executing query", call)
-            reader = Reader(remote, "", declared, self.local, report)
-            if remote.pending is None:
-                return reader.no_rows()
+            sql = remote.pending.sql if remote.pending is not None else ""
+            reader = Reader(remote, sql, declared, self.local, report)
             try:
                 with self._waiting(remote):
-                    result = remote.pending.next_result(declared, self.local, report, timeout)
+                    result = reader.pending_result(timeout)
             except RemoteFailure as failure:
                 report(failure.error)
                 result = None
@@ -523,7 +522,7 @@ class Session:
         if remote.pending is None:
             return idle
         with remote.in_use():
-            return remote.pending.poll()
+            return remote.poll()
 
     def _needed_local(self, function: str) -> Local:
         if self.local is None:
