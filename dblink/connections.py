@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pgwire
 from dblink import events, foreign, messages, security
+from dblink.local import Local
 from dblink.names import truncate
+from dblink.notices import Notices, notice
 from dblink.remote import Remote
 from pgwire import errors
-
-if TYPE_CHECKING:
-    from dblink.session import Session
 
 
 class Connections:
@@ -22,9 +19,17 @@ class Connections:
     meet a connection that happens to be called like its beginning.
     """
 
-    def __init__(self, session: Session, privileges: security.Privileges) -> None:
-        self._session = session
+    def __init__(
+        self,
+        local: Local | None,
+        privileges: security.Privileges,
+        notices: Notices,
+        on_wait: events.WaitHandler | None,
+    ) -> None:
+        self._local = local
         self._privileges = privileges
+        self._notices = notices
+        self._on_wait = on_wait
         self._named: dict[str, Remote] = {}
         self._given: dict[str, str] = {}  # truncated name -> the name it was opened under
         self.unnamed: Remote | None = None
@@ -62,13 +67,8 @@ class Connections:
             return
         key = truncate(name)
         if key != name:
-            self._session.notice(
-                errors.Diagnostics(
-                    message=f'identifier "{name}" will be truncated to "{key}"',
-                    severity="NOTICE",
-                    sqlstate="42622",
-                )
-            )
+            told = f'identifier "{name}" will be truncated to "{key}"'
+            self._notices.own(notice(told, sqlstate="42622"))
         if key in self._named:
             raise messages.duplicate_connection_name()
         self._named[key] = self._dial(connstr, key, events.DBLINK_CONNECT, owner, insecure=insecure)
@@ -103,21 +103,17 @@ class Connections:
     def _dial(
         self, connstr: str, name: str | None, event: str, owner: str | None, *, insecure: bool
     ) -> Remote:
-        text = foreign.foreign_server_conninfo(self._session.local, connstr, owner)
+        text = foreign.foreign_server_conninfo(self._local, connstr, owner)
         if text is None:
             text = connstr
         privileged = insecure or self._privileges.superuser()
         security.check_before_connecting(text, privileged)
-        session = self._session
-
-        def on_notice(notice: errors.Diagnostics) -> None:
-            session.remote_notice(notice, name)
-
+        notices = self._notices
         try:
-            with events.waiting(session.on_wait, event, name):
+            with events.waiting(self._on_wait, event, name):
                 connection = pgwire.connect(
                     text,
-                    on_notice=on_notice,
+                    on_notice=lambda told: notices.remote(told, name),
                     environ=security.environment(privileged),
                     client_encoding="UTF8",
                 )

@@ -7,7 +7,6 @@ order of SQL; `functions.FUNCTIONS` lists the overloads. What the manual calls
 
 from __future__ import annotations
 
-import logging
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -21,6 +20,7 @@ from dblink.connections import Connections
 from dblink.failure import RemoteFailure, as_seen_by_caller
 from dblink.functions import Arguments, bind
 from dblink.local import Local, open_local
+from dblink.notices import NoticeHandler, Notices, RemoteNoticeHandler, notice
 from dblink.pending import Pending
 from dblink.query import Reader
 from dblink.remote import Remote
@@ -29,10 +29,6 @@ from dblink.rowstore import RowStore
 from dblink.security import Privileges
 from pgwire import errors
 from pgwire.flows.query import RowSet
-
-logger = logging.getLogger("dblink")
-
-NoticeHandler = Callable[[errors.Diagnostics], None]
 
 
 class Notify(NamedTuple):
@@ -55,7 +51,7 @@ class Session:
         *,
         privileged: bool | None = None,
         on_notice: NoticeHandler | None = None,
-        on_remote_notice: Callable[[errors.Diagnostics, str | None], None] | None = None,
+        on_remote_notice: RemoteNoticeHandler | None = None,
         on_wait: events.WaitHandler | None = None,
     ) -> None:
         """
@@ -74,10 +70,11 @@ class Session:
         Raises what `pgwire.connect` raises if `local` is a connection string.
         """
         self.local = open_local(local)
-        self.on_notice = on_notice
-        self.on_remote_notice = on_remote_notice
         self.on_wait = on_wait
-        self._connections = Connections(self, Privileges(self.local, privileged))
+        self._notices = Notices(on_notice, on_remote_notice)
+        self._connections = Connections(
+            self.local, Privileges(self.local, privileged), self._notices, on_wait
+        )
 
     # Connections.
 
@@ -287,7 +284,7 @@ class Session:
             try:
                 reply = remote.send(str(sql))
             except RemoteFailure as failure:
-                self._notice(f"could not send query: {failure.error.message}")
+                self._notices.own(notice(f"could not send query: {failure.error.message}"))
                 return 0
             remote.pending = Pending(reply, str(sql))
         return 1
@@ -552,32 +549,11 @@ class Session:
             seen = as_seen_by_caller(error, action, label)
             if fail:
                 raise seen from error
-            notice = seen.diagnostics
-            notice.severity = notice.localized_severity = "NOTICE"
-            self.notice(notice)
+            told = seen.diagnostics
+            told.severity = told.localized_severity = "NOTICE"
+            self._notices.own(told)
 
         return report
-
-    def _notice(self, message: str, sqlstate: str = "00000") -> None:
-        self.notice(errors.Diagnostics(message=message, severity="NOTICE", sqlstate=sqlstate))
-
-    def notice(self, notice: errors.Diagnostics) -> None:
-        """Give a notice of dblink's own to the handler and the log."""
-        logger.info("%s %s: %s", notice.severity, notice.sqlstate, notice.message)
-        if self.on_notice is not None:
-            self.on_notice(notice)
-
-    def remote_notice(self, notice: errors.Diagnostics, connection: str | None) -> None:
-        """Give a notice of a remote server to the handler and the log."""
-        logger.info(
-            "%s %s on connection %r: %s",
-            notice.severity,
-            notice.sqlstate,
-            connection,
-            notice.message,
-        )
-        if self.on_remote_notice is not None:
-            self.on_remote_notice(notice, connection)
 
 
 def _text(call: Arguments, name: str) -> str | None:
