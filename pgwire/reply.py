@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from pgwire import errors
 from pgwire.flows import Flow
 from pgwire.flows.query import Exchange, Outcome, RowSet
 from pgwire.net.clock import Deadline, deadline_after
 from pgwire.rows.decoder import Decoder, Row, decode_rows, typed_decoders
-
-if TYPE_CHECKING:
-    from pgwire.connection import Connection
+from pgwire.types.context import Context
+from pgwire.types.registry import Registry
 
 _T = TypeVar("_T")
+
+
+class Body(Protocol):
+    """What a reply needs of the connection that it comes over."""
+
+    registry: Registry
+
+    @property
+    def context(self) -> Context:
+        """The session parameters that the text of values depends on."""
+        ...
+
+    @property
+    def frames(self) -> bytearray:
+        """The receive buffer."""
+        ...
+
+    def run(self, flow: Flow[_T], deadline: Deadline) -> _T:
+        """Run a flow."""
+        ...
 
 
 class _Default:
@@ -35,7 +54,7 @@ class Reply:
 
     __slots__ = ("_connection", "_deadline", "_decoders", "exchange")
 
-    def __init__(self, connection: Connection, exchange: Exchange, deadline: Deadline) -> None:
+    def __init__(self, connection: Body, exchange: Exchange, deadline: Deadline) -> None:
         self._connection = connection
         self._deadline = deadline
         self._decoders: Sequence[Decoder] = ()

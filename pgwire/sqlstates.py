@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pgwire.errors import (
+from pgwire.exceptions import (
     DatabaseError,
     DataError,
     IntegrityError,

@@ -79,7 +79,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pgwire.errors import (
+from pgwire.exceptions import (
 '''
 
 
