@@ -53,7 +53,7 @@ def open_connection(
     last: errors.Error = errors.OperationalError("there is nothing to connect to")
     for target in settings.targets:
         try:
-            candidates = addresses(target)
+            candidates = addresses(target, deadline_after(connect_timeout(settings)))
         except errors.OperationalError as error:
             told.append(error.message)
             last = error

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 
 from pgwire import errors
 from pgwire.conninfo import Settings, Target
-from pgwire.net.clock import Deadline
+from pgwire.net.clock import Deadline, seconds_until
 from pgwire.net.readiness import wait_writable
 
 _HINT = {
     "unix": "\n\tIs the server running locally and accepting connections on that socket?",
     "tcp": "\n\tIs the server running on that host and accepting TCP/IP connections?",
 }
+
+
+# An item of what getaddrinfo() returns.
+_Found = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
 
 class Address:
@@ -37,21 +43,53 @@ class Address:
         )
 
 
-def addresses(target: Target) -> list[Address]:
+def addresses(target: Target, deadline: Deadline) -> list[Address]:
     """All addresses of `target`, in the resolver's order.
 
-    Raises OperationalError in libpq's words if there is none, ConninfoError for a wrong port.
+    Raises OperationalError in libpq's words if there is none, or not before the `deadline`;
+    ConninfoError for a wrong port.
     """
     if target.kind == "unix":
         return [Address(socket.AF_UNIX, target.socket_address(), None)]
     port = target.port_number()
-    flags = socket.AI_NUMERICHOST if target.hostaddr else 0
     try:
-        found = socket.getaddrinfo(target.lookup_name, port, type=socket.SOCK_STREAM, flags=flags)
+        found = _look_up(target.lookup_name, port, bool(target.hostaddr), deadline)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise target.lookup_error(reason or str(error)) from error
     return [Address(family, sockaddr, str(sockaddr[0])) for family, _, _, _, sockaddr in found]
+
+
+def _look_up(name: str, port: int, numeric: bool, deadline: Deadline) -> Sequence[_Found]:
+    """getaddrinfo() with a deadline, which the system's resolver does not have."""
+
+    def ask(flags: int) -> Sequence[_Found]:
+        return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=flags)
+
+    try:
+        return ask(socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        if numeric:
+            raise
+    if deadline is None:
+        return ask(0)
+    answer: list[Sequence[_Found] | Exception] = []
+
+    def work() -> None:
+        try:
+            answer.append(ask(0))
+        except Exception as error:
+            answer.append(error)
+
+    # There is no way to stop it; a daemon at least does not keep the program from ending.
+    thread = threading.Thread(target=work, name=f"resolving {name}", daemon=True)
+    thread.start()
+    thread.join(seconds_until(deadline))
+    if not answer:
+        raise OSError(errno.ETIMEDOUT, "timeout expired")
+    if isinstance(answer[0], Exception):
+        raise answer[0]
+    return answer[0]
 
 
 def open_socket(
