@@ -105,6 +105,17 @@ def test_a_run_ends_before_what_is_no_row() -> None:
         assert start == stop
 
 
+@pytest.mark.parametrize("byte", range(5))
+def test_rows_inside_a_value_are_not_taken_for_rows(byte: int) -> None:
+    row = DataRow((b"1",)).encode()
+    header = bytearray(row[:5])
+    header[byte] = {0: ord("d"), 1: 1, 2: 1, 3: 1, 4: 255}[byte]
+    buffer = FrameBuffer()
+    # A value made of rows, in a frame that looks nearly like theirs and is not complete.
+    buffer.feed(row * 10 + header + row[5:] + row * (10 if byte else 0))
+    assert rows(buffer) == row * 10
+
+
 def test_a_broken_header_inside_a_run_is_seen() -> None:
     row = DataRow((b"1",)).encode()
     for broken in (b"D\0\0\0\3", b"D\xff\xff\xff\xff", b"D\x7f\xff\xff\xff"):

@@ -191,6 +191,14 @@ def test_a_fatal_error_ends_it_anywhere(script: str) -> None:
             play(connection, "Q>")
 
 
+def test_an_error_that_answers_nothing_changes_nothing() -> None:
+    for script, phase in (("", "READY"), ("P> <1", "EXTENDED")):
+        connection = play(ready(), script + " <E")
+        assert connection.phase == phase
+        play(connection, "P> S> <1 <Z")
+        assert connection.phase == "READY"
+
+
 @pytest.mark.parametrize("script", STARTUPS.values(), ids=STARTUPS)
 def test_an_error_before_the_session_begins_ends_it(script: str) -> None:
     tokens = script.split()
