@@ -166,7 +166,8 @@ def _sasl(channel: Channel, credentials: Credentials, offered: tuple[bytes, ...]
             "server offered SCRAM-SHA-256-PLUS authentication over a non-SSL connection"
         )
     credentials.demand("scram-sha-256", "server requested SCRAM-SHA-256 authentication")
-    password = b"" if credentials.client_key is not None else credentials.need_password()
+    keys = credentials.client_key, credentials.server_key
+    password = credentials.need_password() if None in keys else b""
     scram = ScramClient(
         password,
         mechanisms=SCRAM_MECHANISMS,

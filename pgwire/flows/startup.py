@@ -9,7 +9,8 @@ from pgwire.flows import Flow
 from pgwire.flows.authentication import Credentials, authenticate, receive_authentication
 from pgwire.flows.channel import Channel
 from pgwire.protocol import backend
-from pgwire.protocol.constants import PROTOCOL_3_0
+from pgwire.protocol.constants import PROTOCOL_3_0, SHORT_REPLY_LIMIT
+from pgwire.protocol.framing import MAXIMUM
 from pgwire.protocol.frontend import StartupMessage
 
 _PREFIX = "received invalid protocol negotiation message: "
@@ -28,6 +29,8 @@ def startup(
     Raises the server's own error if it refuses, OperationalError if its way of authentication or
     its protocol version is refused, ProtocolError if it breaks the protocol.
     """
+    # A stranger gets little memory: nothing long is to be said before the password is right.
+    channel.frames.maximum = SHORT_REPLY_LIMIT
     yield channel.send(StartupMessage(parameters, version))
     message = yield from receive_authentication(channel)
     if isinstance(message, backend.NegotiateProtocolVersion):
@@ -37,6 +40,7 @@ def startup(
             raise errors.ProtocolError("received duplicate protocol negotiation message")
     channel.protocol_version = version
     yield from authenticate(channel, credentials, message)
+    channel.frames.maximum = MAXIMUM
     while True:
         message = yield from receive_authentication(channel)
         if isinstance(message, backend.ReadyForQuery):
