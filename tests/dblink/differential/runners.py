@@ -133,10 +133,13 @@ class Ours(Runner):
 
 def _fits(overload: Overload, args: Sequence[Argument]) -> bool:
     types = list(overload.arguments.values())
-    return len(types) == len(args) and all(
-        value is None or isinstance(value, bool) == (sql_type == "boolean")
-        for value, sql_type in zip(args, types, strict=True)
-    )
+    return len(types) == len(args) and all(map(_is_of, args, types))
+
+
+def _is_of(value: Argument, sql_type: str) -> bool:
+    if isinstance(value, bool) or sql_type == "boolean":
+        return value is None or (isinstance(value, bool) and sql_type == "boolean")
+    return value is None or isinstance(value, int) == (sql_type == "integer")
 
 
 def _literal(value: Argument, sql_type: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.dblink.differential import documentation
+from tests.dblink.differential import documentation, overloads
 from tests.dblink.differential.compare import differences
 from tests.dblink.differential.runners import run_both
 from tests.dblink.differential.steps import Scenario
 from tests.dblink.differential.world import World
 
-MODULES = (documentation,)
+MODULES = (documentation, overloads)
 SCENARIOS = [
     pytest.param(s, id=f"{module.__name__.rpartition('.')[2]}: {s.name}")
     for module in MODULES
