@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from pgwire import errors
 from pgwire.flows import Flow
 from pgwire.flows.channel import Notification
 from pgwire.flows.idle import listen, take_message, terminate
-from pgwire.flows.query import RowSet, describe, extended_query, simple_query
+from pgwire.flows.query import RowSet, describe, extended_query, simple_query, skip
 from pgwire.info import ConnectionInfo
 from pgwire.net.blocking import BlockingTransport
 from pgwire.net.cancel import send_cancel_request
@@ -37,6 +38,7 @@ CANCEL_GRACE = 5.0
 """Seconds that a cancelled query gets to end before the connection is given up."""
 
 NoticeHandler = Callable[[errors.Diagnostics], None]
+_Rest = Callable[[], Flow[object]]
 
 
 def connect(
@@ -148,20 +150,22 @@ class Connection:
         Arguments as in `query`; when `timeout` has passed the reply raises TimeoutExpired. The
         connection is busy until the reply has been read to its end.
         """
-        self._check_open()
+        self._check_ready()
         deadline = deadline_after(timeout)
+        if params is None:
+            exchange = simple_query(self._channel, sql)
+        else:
+            types, values = self._encode_parameters(params)
+            exchange = extended_query(self._channel, sql, types, values)
+        self._reply = reply = Reply(self, exchange, deadline)
         try:
-            if params is None:
-                exchange = simple_query(self._channel, sql)
-            else:
-                types, values = self._encode_parameters(params)
-                exchange = extended_query(self._channel, sql, types, values)
-            self._reply = reply = Reply(self, exchange, deadline)
             self.run(exchange.send(), deadline)
-        except Exception as error:
-            if isinstance(error, errors.TimeoutExpired):
-                self.resynchronise()
+        except errors.InterfaceError:
+            self._reply = None  # somebody else is using the connection: nothing has been sent
             raise
+        except errors.TimeoutExpired:
+            self.resynchronise()
+            raise _expired(timeout) from None
         except BaseException:
             self.resynchronise()
             raise
@@ -171,7 +175,9 @@ class Connection:
     def transaction(self) -> Iterator[None]:
         """A block that is one transaction: committed at its end, rolled back if it raises.
 
-        Inside another one it is a savepoint. Manual: BEGIN, SAVEPOINT.
+        Inside another one it is a savepoint. Raises InFailedSqlTransaction if the block has
+        caught an error of the server and gone on: nothing is committed then. Manual: BEGIN,
+        SAVEPOINT.
         """
         if self._channel.state.transaction_status == "I":
             begin, end, undo = "BEGIN", "COMMIT", "ROLLBACK"
@@ -186,9 +192,16 @@ class Connection:
         except BaseException:
             self.resynchronise()  # the block may have left in the middle of a reply
             if not self._closed:
-                self.execute(undo)
+                # Why the block was left says more than what went wrong after that.
+                try:
+                    self.execute(undo)
+                except errors.Error:
+                    self.abandon()
             raise
-        self.execute(end)
+        if self.execute(end) == "ROLLBACK":
+            raise errors.error_class("25P02")(
+                "the transaction was rolled back instead of committed: an error in it was ignored"
+            )
 
     # Notifications.
 
@@ -202,7 +215,7 @@ class Connection:
         queue = self._channel.notifications
         while True:
             if not queue:
-                self._check_open()
+                self._check_ready()
                 try:
                     self.run(listen(self._channel), deadline_after(timeout))
                 except errors.TimeoutExpired:
@@ -213,7 +226,7 @@ class Connection:
     def take_notifications(self) -> None:
         """Take in what has arrived while no query is running, without waiting. Raises as
         `notifies` does."""
-        self._check_open()
+        self._check_ready()
         try:
             while True:
                 self.run(take_message(self._channel), deadline_after(0))
@@ -229,13 +242,15 @@ class Connection:
     def describe(self, sql: str) -> tuple[Column, ...]:
         """The columns that the statement `sql` would return, none if it returns no rows; it is
         not run. Raises the server's error. Manual: 54.2.3, Describe."""
-        self._check_open()
+        self._check_ready()
         try:
             return self.run(describe(self._channel, sql), None)
-        except errors.Error:
+        except errors.InterfaceError:
             raise
-        except BaseException:
-            self._abandon()
+        except BaseException as error:
+            self._recover(
+                partial(skip, self._channel), None, cancel=not isinstance(error, Exception)
+            )
             raise
 
     # The session.
@@ -304,9 +319,13 @@ class Connection:
 
     # Keeping in step. `Reply` runs its flows through here too.
 
-    def _check_open(self) -> None:
+    def _check_ready(self) -> None:
         if self._closed:
             raise errors.InterfaceError("the connection is closed")
+        # The protocol would let an extended query queue up behind another; then its sender would
+        # read the other's answer.
+        if self._reply is not None and not self._reply.done:
+            raise errors.InterfaceError("another command is already in progress")
 
     def _encode_parameters(self, params: Sequence[object]) -> tuple[list[int], list[bytes | None]]:
         types: list[int] = []
@@ -340,16 +359,15 @@ class Connection:
                         reply.decode_as_text()
                     while (batch := reply.next_rows()) is not None:
                         rows += batch
-                results.append(Result(rows, columns, getattr(outcome, "tag", None) or ""))
                 failure = failure or getattr(outcome, "error", None)
+                if failure is None:
+                    results.append(Result(rows, columns, getattr(outcome, "tag", None) or ""))
         except errors.ConnectionLost as lost:
             # The server's last words say more than the end of the stream does.
             raise failure if failure is not None else lost from None
         except errors.TimeoutExpired:
             self.resynchronise()
-            raise errors.TimeoutExpired(
-                f"the query did not end within {timeout} seconds and has been cancelled"
-            ) from None
+            raise _expired(timeout) from None
         except Exception:
             # A decoder or a notice handler failed, the query did not: read its reply to the end.
             self.resynchronise(cancel=False)
@@ -365,37 +383,79 @@ class Connection:
         """Run a flow of `pgwire.flows` on this connection; for code that speaks the protocol."""
         try:
             return self._transport.run(flow, deadline)
-        except errors.Error as error:
+        except errors.InterfaceError:
+            raise  # nothing has been done; another thread may be in the middle of something
+        except BaseException as error:
             broken = isinstance(error, errors.ConnectionLost | errors.ProtocolError)
-            if broken or self._channel.state.phase == "CLOSED":
-                self._abandon()
+            if broken or not self._transport.intact or self._channel.state.phase == "CLOSED":
+                self.abandon()
             raise
 
     def resynchronise(self, *, cancel: bool = True) -> None:
         """Make the connection ready for the next query whatever is going on: cancel what runs
-        (unless `cancel` is false), skip the rest of the reply, and close if that does not work,
-        after a cancel within `CANCEL_GRACE` seconds."""
-        if self._closed:
-            return
-        if self._reply is None or self._reply.done:
-            if self._channel.state.phase != "READY":
-                self._abandon()  # interrupted before there was anything to read on from
-            return
-        deadline: Deadline = None
-        try:
-            if cancel:
-                self.cancel(timeout=CANCEL_GRACE)
-                deadline = deadline_after(CANCEL_GRACE)
-            self._transport.run(self._reply.exchange.finish(), deadline)
-        except errors.Error:
-            self._abandon()
-        except BaseException:
-            self._abandon()
-            raise
+        (unless `cancel` is false and the timeout of the query has not passed), skip the rest of
+        the reply, and close if that does not work within `CANCEL_GRACE` seconds of a cancel."""
+        reply = self._reply
+        if reply is None or reply.done:
+            # Nothing to read on from, even if an interrupt came when a query was half begun.
+            self._recover(None, None, cancel=cancel)
+        else:
+            self._recover(reply.exchange.finish, reply.deadline, cancel=cancel)
 
-    def _abandon(self) -> None:
+    def _recover(self, rest: _Rest | None, deadline: Deadline, *, cancel: bool) -> None:
+        """Run `rest`, which reads what is left of a reply, cancelling at the `deadline`."""
+        if self._closed or self._idle():
+            return
+        handler = self._channel.on_notice
+        if handler is not None:
+            # It may be what has failed: its second failure must not end the connection.
+            self._channel.on_notice = _forgiving(handler)
+        try:
+            if rest is not None and self._transport.intact:
+                self._finish(rest, deadline, cancel=cancel)
+        except errors.Error:
+            pass
+        except BaseException:
+            self.abandon()
+            raise
+        finally:
+            self._channel.on_notice = handler
+        if not self._idle():
+            self.abandon()
+
+    def _finish(self, rest: _Rest, deadline: Deadline, *, cancel: bool) -> None:
+        if not cancel:
+            try:
+                self._transport.run(rest(), deadline)
+                return
+            except errors.TimeoutExpired:
+                pass
+        self.cancel(timeout=CANCEL_GRACE)
+        self._transport.run(rest(), deadline_after(CANCEL_GRACE))
+
+    def _idle(self) -> bool:
+        """Whether nothing is under way: the next answer will be the next query's."""
+        transport = self._transport
+        return transport.intact and not transport.unsent and self._channel.state.phase == "READY"
+
+    def abandon(self) -> None:
+        """Close the connection without a word to the server."""
         self._closed = True
         self._transport.close()
+
+
+def _expired(timeout: float | None) -> errors.TimeoutExpired:
+    return errors.TimeoutExpired(
+        f"the query did not end within {timeout} seconds and has been cancelled"
+    )
+
+
+def _forgiving(handler: NoticeHandler) -> NoticeHandler:
+    def call(diagnostics: errors.Diagnostics) -> None:
+        with suppress(Exception):
+            handler(diagnostics)
+
+    return call
 
 
 def wait_any(

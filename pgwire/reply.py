@@ -35,6 +35,10 @@ class Body(Protocol):
         """Run a flow."""
         ...
 
+    def abandon(self) -> None:
+        """Close the connection: the server has broken the protocol."""
+        ...
+
 
 class _Default:
     """Stands for "no timeout was given here: the one of the query holds"."""
@@ -65,6 +69,11 @@ class Reply:
         """Whether the reply has been read to its end: the connection is ready for a query."""
         return self.exchange.done
 
+    @property
+    def deadline(self) -> Deadline:
+        """The moment when the timeout of the query has passed; None if it has none."""
+        return self._deadline
+
     def set_timeout(self, timeout: float | None) -> None:
         """Give the rest of the reply `timeout` seconds from now; None: as long as it takes."""
         self._deadline = deadline_after(timeout)
@@ -92,7 +101,11 @@ class Reply:
         bounds = self._run(self.exchange.next_rows(), timeout)
         if bounds is None:
             return None
-        return decode_rows(self._connection.frames, bounds[0], bounds[1], self._decoders)
+        try:
+            return decode_rows(self._connection.frames, bounds[0], bounds[1], self._decoders)
+        except errors.ProtocolError:
+            self._connection.abandon()
+            raise
 
     def decode_as_text(self) -> None:
         """Give the fields of the current result as the server's text instead of Python values."""

@@ -25,6 +25,8 @@ def terminate(channel: Channel) -> Flow[None]:
 
 def take_message(channel: Channel) -> Flow[None]:
     """Deal with one message that arrives while no query is running."""
+    if channel.state.phase != "READY":
+        raise errors.InterfaceError("another command is already in progress")
     frame = channel.frames.next_frame()
     while frame is None:
         yield RECEIVE

@@ -71,7 +71,7 @@ Outcome = RowSet | Completed | EmptyQuery | Failed | CopyRefused
 
 def simple_query(channel: Channel, sql: str) -> Exchange:
     """`sql`, which may hold several statements, by the simple query protocol."""
-    return Exchange(channel, channel.send(Query(channel.encode(sql, "the query"))))
+    return Exchange(channel, [Query(channel.encode(sql, "the query"))])
 
 
 def extended_query(
@@ -86,13 +86,13 @@ def extended_query(
     `types` are the type OIDs of the parameters (0: the server infers it), `values` their
     encodings (None: NULL), `formats` theirs (0 text, 1 binary; empty: all text).
     """
-    request = channel.send(
-        Parse(b"", channel.encode(sql, "the query"), tuple(types)),
-        Bind(b"", b"", tuple(formats), tuple(values), ()),
+    request: list[Message] = [
+        Parse(b"", channel.encode(sql, "the query"), types),
+        Bind(b"", b"", formats, values, ()),
         Describe(b"P", b""),
         Execute(b"", 0),
         Sync(),
-    )
+    ]
     return Exchange(channel, request, extended=True)
 
 
@@ -117,6 +117,12 @@ def describe(channel: Channel, sql: str) -> Flow[tuple[Column, ...]]:
     return columns
 
 
+def skip(channel: Channel) -> Flow[None]:
+    """Read on to ReadyForQuery, whatever comes before it."""
+    while channel.state.phase not in ("READY", "CLOSED"):
+        yield from channel.receive()
+
+
 class Exchange:
     """A query and the server's reply to it. Results come in order, each read to its end or
     skipped. Between two flows, and when one was cut short by a deadline, the exchange is
@@ -124,7 +130,9 @@ class Exchange:
 
     __slots__ = ("_channel", "_extended", "_request", "_rows", "done")
 
-    def __init__(self, channel: Channel, request: bytes, *, extended: bool = False) -> None:
+    def __init__(
+        self, channel: Channel, request: Sequence[Message], *, extended: bool = False
+    ) -> None:
         self._channel = channel
         self._request = request
         self._extended = extended
@@ -132,9 +140,9 @@ class Exchange:
         self.done = False
 
     def send(self) -> Flow[None]:
-        """Send the query."""
-        request, self._request = self._request, b""
-        yield request
+        """Send the query. What is too long or holds a NUL is refused before a byte goes out."""
+        request, self._request = self._request, ()
+        yield self._channel.send(*request)
 
     def next_result(self) -> Flow[Outcome | None]:
         """The next result, None when the server is ready for the next query. Rows of the result
@@ -208,10 +216,9 @@ class Exchange:
         channel = self._channel
         refused = CopyRefused(direction)
         if direction == "FROM STDIN":
-            yield channel.send(CopyFail(refused.error.message.encode()))
-            if self._extended:
-                # The Sync that was sent with the query has been swallowed by the copy (54.2.5).
-                yield channel.send(Sync())
+            # The Sync that was sent with an extended query has been swallowed by the copy (54.2.6).
+            sync = [Sync()] if self._extended else []
+            yield channel.send(CopyFail(refused.error.message.encode()), *sync)
         elif direction == "BOTH":
             yield channel.send(CopyDone())
         while True:

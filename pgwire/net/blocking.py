@@ -29,7 +29,7 @@ CLOSED_UNEXPECTEDLY = (
 class BlockingTransport:
     """A connected socket and the channel that it feeds."""
 
-    __slots__ = ("_busy", "_send_error", "_unsent", "channel", "server", "sock")
+    __slots__ = ("_busy", "_send_error", "channel", "intact", "server", "sock", "unsent")
 
     def __init__(self, sock: socket.socket, channel: Channel, server: str) -> None:
         """`server` is what an error calls the other side: `server at "h" (ip), port p`."""
@@ -38,7 +38,11 @@ class BlockingTransport:
         self.channel = channel
         self.server = server
         self._send_error: OSError | None = None
-        self._unsent = memoryview(b"")
+        self.unsent = memoryview(b"")
+        """What an earlier flow wanted to send, and could not before its deadline."""
+        self.intact = True
+        """False if an interrupt came just when bytes went in or out, so that nobody knows how
+        many: then the connection must be given up."""
         self._busy = threading.Lock()
 
     def run(self, flow: Flow[_T], deadline: Deadline = None) -> _T:
@@ -53,6 +57,7 @@ class BlockingTransport:
                 "the connection is busy: another thread, or the code that called this "
                 "notice handler, is using it"
             )
+        phase = self.channel.state.phase
         try:
             self._flush(deadline)  # what an earlier run had to leave when its deadline passed
             need = next(flow)
@@ -61,6 +66,10 @@ class BlockingTransport:
         except StopIteration as stop:
             result: _T = stop.value
             return result
+        except errors.ProtocolError as error:
+            if error.diagnostics.detail is None:
+                error.diagnostics.detail = f"in phase {phase}"
+            raise
         finally:
             self._busy.release()
 
@@ -72,7 +81,7 @@ class BlockingTransport:
         if need is None:
             self._receive(deadline)
         elif isinstance(need, bytes):
-            self._unsent = memoryview(need)
+            self.unsent = memoryview(need)
             self._flush(deadline)
         else:
             return need()
@@ -80,9 +89,12 @@ class BlockingTransport:
 
     def _receive(self, deadline: Deadline) -> None:
         while True:
+            room = self.channel.frames.writable()
+            self.intact = False
             try:
-                count = self.sock.recv_into(self.channel.frames.writable())
+                count = self.sock.recv_into(room)
             except BlockingIOError:
+                self.intact = True
                 if not wait_readable((self.sock,), deadline):
                     raise errors.TimeoutExpired("timeout expired") from None
                 continue
@@ -94,6 +106,7 @@ class BlockingTransport:
                     raise self._lost(f"could not send data to server: {reason}")
                 raise self._lost(CLOSED_UNEXPECTEDLY)
             self.channel.frames.wrote(count)
+            self.intact = True
             if deadline is not None and monotonic() > deadline + _SLACK:
                 raise errors.TimeoutExpired("timeout expired")
             return
@@ -101,10 +114,13 @@ class BlockingTransport:
     def _flush(self, deadline: Deadline) -> None:
         """Send what is to be sent, taking in what the server says meanwhile: it may not read on
         before it has been listened to."""
-        while self._unsent:
+        while self.unsent:
+            self.intact = False
             try:
-                self._unsent = self._unsent[self.sock.send(self._unsent) :]
+                self.unsent = self.unsent[self.sock.send(self.unsent) :]
+                self.intact = True
             except BlockingIOError:
+                self.intact = True
                 readable, writable = wait_either(self.sock, deadline)
                 if readable:
                     self._receive(deadline)
@@ -113,7 +129,8 @@ class BlockingTransport:
             except OSError as error:
                 # The server's last words may still be on the way: let the flow read them.
                 self._send_error = error
-                self._unsent = memoryview(b"")
+                self.unsent = memoryview(b"")
+                self.intact = True
 
     def _lost(self, reason: str) -> errors.ConnectionLost:
         return errors.ConnectionLost(
