@@ -155,6 +155,10 @@ class Channel:
         self.parameters[name] = value
         field = _CONTEXT_FIELDS.get(name)
         if field == "encoding":
-            self._codec = value = python_codec(value)
+            try:
+                self._codec = value = python_codec(value)
+            except errors.NotSupportedError:
+                self.state.close()  # what comes now cannot be read
+                raise
         if field is not None:
             self.context = self.context.replace(**{field: value})
