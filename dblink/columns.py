@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import pgwire
 from dblink import messages, plain
 from dblink.local import Local
-from dblink.names import quoted_identifier
+from dblink.names import quoted_identifier, truncate
 from pgwire.rows.column import Column
 from pgwire.rows.decoder import Decoder, Row, decode_rows, typed_decoders
 from pgwire.types.context import Context
@@ -28,28 +28,39 @@ from pgwire.types.registry import default_registry
 FIRST_USER_OID = 16384
 """Types below it are the same on every server."""
 
-_TEXT_TYPES = frozenset((25, 1043, 705, 19, 1042))
+_TEXT_TYPES = frozenset((25, 1043, 705, 1042))
 _JSON_TYPES = frozenset((114, 3802))
 _DATETIME_TYPES = frozenset(
     (1082, 1114, 1184, 1186, 1182, 1115, 1185, 1187)  # date … interval, and their arrays
 )
 _DATETIME_RANGES = frozenset((3908, 3910, 3912, 3909, 3911, 3913, 4533, 4534, 4535))
 _TEXT = 25
+_NAME = 19
 
 
 # What stands around the list in SQL; a caller may copy it along.
-_LIST = re.compile(r"\A\s*(?:as\s+)?[a-z_]\w*\s*\((.*)\)\s*\Z", re.IGNORECASE | re.DOTALL)
+_LIST = re.compile(
+    r"""\A\s*(?:as\s+)?(?:[a-z_]\w*|"(?:[^"]|"")+")\s*\((.*)\)\s*\Z""",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 class Declared:
     """One declared column: `name`, type as written (`sql_type`), `type_oid`, `type_modifier`,
-    and `type_name` as PostgreSQL prints it."""
+    and `type_name` as PostgreSQL prints it; of a domain, `base_oid` is the type below it."""
 
-    __slots__ = ("name", "sql_type", "type_modifier", "type_name", "type_oid")
+    __slots__ = ("base_oid", "name", "sql_type", "type_modifier", "type_name", "type_oid")
 
     def __init__(
-        self, name: str, sql_type: str, type_oid: int, type_modifier: int, type_name: str
+        self,
+        name: str,
+        sql_type: str,
+        type_oid: int,
+        type_modifier: int,
+        type_name: str,
+        base_oid: int | None = None,
     ) -> None:
+        self.base_oid = type_oid if base_oid is None else base_oid
         self.name = name
         self.sql_type = sql_type
         self.type_oid = type_oid
@@ -59,7 +70,7 @@ class Declared:
     @property
     def accepts_status(self) -> bool:
         """Whether a command's tag, a text, may go into the column (binary-coercible from text)."""
-        return self.type_oid in (25, 1043)
+        return self.type_oid in (25, 1043, 1042)
 
 
 def split_definitions(text: str) -> list[tuple[str, str]]:
@@ -79,13 +90,15 @@ def split_definitions(text: str) -> list[tuple[str, str]]:
             depth += 1
         elif character in ")]":
             depth -= 1
+            if depth < 0:
+                raise messages.make("42601", f'syntax error at or near "{character}"')
         elif character == "," and depth == 0:
             items.append(text[start:position])
             start = position + 1
     items.append(text[start:])
     pairs = []
     for item in items:
-        name, sql_type = _split_item(item.strip())
+        name, sql_type = _split_item(item.strip()) if item.strip() else ("", "")
         if not name or not sql_type:
             raise messages.make(
                 "42601",
@@ -102,8 +115,8 @@ def _split_item(item: str) -> tuple[str, str]:
         if quoted is None:
             return "", ""
         return item[: len(item) - len(quoted[1])], quoted[1].strip()
-    name, _, sql_type = item.partition(" ")
-    return name, sql_type.strip()
+    name, *rest = item.split(None, 1)
+    return name, rest[0] if rest else ""
 
 
 def definition_list(connection: pgwire.Connection, sql: str) -> str:
@@ -134,22 +147,7 @@ def resolve(text: str, local: Local | None) -> tuple[Declared, ...]:
     text = _LIST.sub(r"\1", text)
     pairs = split_definitions(text)
     if local is not None:
-        columns = local.describe(
-            f"SELECT * FROM pg_catalog.json_to_recordset('[]') AS t({text})"  # the caller's SQL
-        )
-        names = local.query(
-            "SELECT pg_catalog.format_type(u.oid, u.modifier)"
-            " FROM ROWS FROM (pg_catalog.unnest($1::oid[]), pg_catalog.unnest($2::int4[]))"
-            " WITH ORDINALITY AS u(oid, modifier, n) ORDER BY u.n",
-            (
-                "{" + ",".join(str(c.type_oid) for c in columns) + "}",
-                "{" + ",".join(str(c.type_modifier) for c in columns) + "}",
-            ),
-        )
-        return tuple(
-            Declared(c.name, pair[1], c.type_oid, c.type_modifier, _base_name(name[0] or ""))
-            for c, pair, name in zip(columns, pairs, names, strict=True)
-        )
+        return _resolve_in(local, text, [sql_type for _, sql_type in pairs])
     declared = []
     for name, sql_type in pairs:
         known = resolve_type_name(sql_type)
@@ -164,6 +162,29 @@ def resolve(text: str, local: Local | None) -> tuple[Declared, ...]:
             Declared(plain.identifier(name), sql_type, oid, modifier, format_type(oid, -1))
         )
     return tuple(declared)
+
+
+def _resolve_in(local: Local, text: str, sql_types: Sequence[str]) -> tuple[Declared, ...]:
+    rows = f"SELECT * FROM pg_catalog.json_to_recordset('[]') AS t({text})"  # the caller's SQL
+    columns = local.describe(rows)
+    names = [f"c{n}" for n in range(len(columns))]
+    # What describes a result tells of a domain only the type below it. The row of NULLs that the
+    # outer join makes is not held against a domain's constraints.
+    typed = ", ".join(f"pg_catalog.pg_typeof(t.{n})::pg_catalog.oid" for n in names)
+    described = local.query(
+        "SELECT u.oid::pg_catalog.text, pg_catalog.format_type(u.oid, u.modifier)"
+        f" FROM (SELECT ARRAY[{typed}] AS oids FROM (VALUES (1)) AS one(row)"
+        f" LEFT JOIN ({rows}) AS t({', '.join(names)}) ON true) AS d"
+        " CROSS JOIN ROWS FROM (pg_catalog.unnest(d.oids), pg_catalog.unnest($1::int4[]))"
+        " WITH ORDINALITY AS u(oid, modifier, n) ORDER BY u.n",
+        ("{" + ",".join(str(c.type_modifier) for c in columns) + "}",),
+    )
+    return tuple(
+        Declared(
+            c.name, sql_type, int(oid or 0), c.type_modifier, _base_name(name or ""), c.type_oid
+        )
+        for c, sql_type, (oid, name) in zip(columns, sql_types, described, strict=True)
+    )
 
 
 def _base_name(type_name: str) -> str:
@@ -232,6 +253,9 @@ def _own_decoder(
         return None  # a binary cursor's value: its bytes are no text of the declared type
     if wanted.type_oid == _TEXT or (wanted.type_oid in _TEXT_TYPES and wanted.type_modifier < 0):
         return default_registry.by_oid(_TEXT).text_decoder(context)
+    if wanted.type_oid == _NAME:
+        text = default_registry.by_oid(_TEXT).text_decoder(context)
+        return lambda value: truncate(str(text(value)))  # without an error, as namein does
     same = (
         column.type_oid == wanted.type_oid < FIRST_USER_OID
         and wanted.type_modifier in (-1, column.type_modifier)
@@ -268,7 +292,7 @@ class _LocalConversion:
     def __init__(self, local: Local, declared: Sequence[Declared], context: Context) -> None:
         self._local = local
         self._context = context
-        self._json = [d.type_oid in _JSON_TYPES for d in declared]
+        self._json = [d.base_oid in _JSON_TYPES for d in declared]
         names = [f"c{n}" for n in range(len(declared))]
         # A JSON string is a JSON value to json and jsonb columns; as text it reaches their input.
         row = ", ".join(

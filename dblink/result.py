@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from operator import length_hint
+from typing import TYPE_CHECKING, TypeVar
 
 import pgwire
 from dblink.failure import RemoteFailure
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from dblink.remote import Remote
 
 TextRow = tuple[str | None, ...]
+_R = TypeVar("_R", bound=tuple[object, ...])
 
 
 class ResultColumn:
@@ -112,34 +114,20 @@ class Result:
         self._store = store
         self._conversion = conversion
         self._live = live
-        self._ready = ready
         self._status = status
-        self._given = 0  # rows of `ready` that have been given
+        # The rows that are being given, and the messages they are made of: an iteration that is
+        # left in the middle, for another one or for text_rows, loses none.
+        self._rows: Iterator[tuple[object, ...]] = iter(ready or ())
+        self._batch = b"" if ready is None else b"".join(store.take())
+        self._made_by: object = None if conversion is None else conversion.typed
         self._error: BaseException | None = None
 
     def __iter__(self) -> Iterator[Row]:
-        if self._status is not None:
-            status, self._status = self._status, None
-            yield (status,)
-        while self._ready is not None and self._given < len(self._ready):
-            self._given += 1
-            yield self._ready[self._given - 1]
-        if self._ready is None and self._conversion is not None:
-            for frames in self._frames():
-                yield from self._conversion.typed(frames)
+        return self._give(self._conversion.typed if self._conversion is not None else None)
 
     def text_rows(self) -> Iterator[TextRow]:
         """The rows that have not been given yet, as the server's text; None for NULL."""
-        if self._status is not None:
-            status, self._status = self._status, None
-            yield (status,)
-        if self._conversion is not None:
-            skip = self._given
-            for frames in self._frames():
-                rows = self._conversion.text(frames)
-                yield from rows[skip:]
-                skip = max(0, skip - len(rows))
-        self._ready = None if self._ready is None else []
+        return self._give(self._conversion.text if self._conversion is not None else None)
 
     def fetchall(self) -> list[Row]:
         """The rows that have not been given yet."""
@@ -158,6 +146,24 @@ class Result:
                 self._store.put(frames)
         except Exception as error:
             self._error = error  # is about these rows, and told to who reads them
+
+    def _give(self, convert: Callable[[bytes], list[_R]] | None) -> Iterator[_R]:
+        if self._status is not None:
+            status, self._status = self._status, None
+            yield (status,)  # type: ignore[misc]
+        if convert is None:
+            return
+        left = length_hint(self._rows)
+        if left and self._made_by is not convert:
+            rows = convert(self._batch)
+            self._hold(rows[len(rows) - left :], self._batch, convert)
+        yield from self._rows  # type: ignore[misc]
+        for frames in self._frames():
+            self._hold(convert(frames), frames, convert)
+            yield from self._rows  # type: ignore[misc]
+
+    def _hold(self, rows: Sequence[tuple[object, ...]], batch: bytes, made_by: object) -> None:
+        self._rows, self._batch, self._made_by = iter(rows), batch, made_by
 
     def _frames(self) -> Iterator[bytes]:
         while True:
