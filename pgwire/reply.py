@@ -103,7 +103,8 @@ class Reply:
             return None
         try:
             return decode_rows(self._connection.frames, bounds[0], bounds[1], self._decoders)
-        except errors.ProtocolError:
+        except errors.ProtocolError as error:
+            error.diagnostics.detail = "in phase ROWS"
             self._connection.abandon()
             raise
 

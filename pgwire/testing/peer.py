@@ -63,6 +63,7 @@ class Peer:
         input: all bytes that the client has sent.
         startup: its StartupMessage, once it has come.
         client_closed: whether the client has closed the connection, or reset it.
+        closed: whether this end has been closed.
     """
 
     def __init__(self, sock: socket.socket, number: int, deadline: float) -> None:
@@ -78,7 +79,7 @@ class Peer:
         self._first = bytearray()
         self._awaiting: type[Message] = PasswordMessage
         self._stopping = threading.Event()
-        self._closed = False
+        self.closed = False
 
     def __repr__(self) -> str:
         return f"<Peer {self.number}, {len(self.received)} messages received>"
@@ -124,8 +125,8 @@ class Peer:
 
     def close(self) -> None:
         """Close the connection: the client reads what has been sent, then its end."""
-        if not self._closed:
-            self._closed = True
+        if not self.closed:
+            self.closed = True
             self._sock.close()
 
     def reset(self) -> None:
@@ -176,7 +177,7 @@ class Peer:
         return message
 
     def _read(self, awaited: str) -> bytes:
-        while not self._closed:
+        while not self.closed:
             try:
                 data = self._sock.recv(_CHUNK)
             except BlockingIOError:
