@@ -1,0 +1,72 @@
+"""What the tests of dblink share besides fixtures."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+import pgwire
+
+PATIENCE = 10.0
+"""Seconds that something which happens soon is waited for, on a machine that is busy."""
+
+
+class Caught:
+    """The error that `raises` has seen."""
+
+    error: pgwire.DatabaseError
+
+
+@contextmanager
+def raises(sqlstate: str, message: str | None = None, **fields: str | None) -> Iterator[Caught]:
+    """Expect a DatabaseError with this SQLSTATE and message; `fields`: its detail, hint, …."""
+    caught = Caught()
+    with pytest.raises(pgwire.DatabaseError) as info:
+        yield caught
+    error = caught.error = info.value
+    assert error.sqlstate == sqlstate, error
+    if message is not None:
+        assert error.message == message
+    assert {name: getattr(error, name) for name in fields} == fields
+
+
+def eventually(condition: Callable[[], object], what: str = "the condition") -> None:
+    """Wait until `condition` holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come true in {PATIENCE} s"
+        time.sleep(0.005)
+
+
+def running(admin: pgwire.Connection, marker: str) -> list[int]:
+    """Process ids of the sessions that run a statement with `marker` in it at this moment."""
+    return [
+        row[0]
+        for row in admin.query(
+            "SELECT pid FROM pg_stat_activity WHERE state = 'active'"
+            " AND pid <> pg_backend_pid() AND strpos(query, $1) > 0",
+            (marker,),
+        )
+    ]
+
+
+@contextmanager
+def listener() -> Iterator[socket.socket]:
+    """A socket that listens on 127.0.0.1 and never answers: connections wait in its queue."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield server
+
+
+def was_dialled(server: socket.socket) -> bool:
+    """Whether somebody has connected to a `listener`."""
+    try:
+        connection, _ = server.accept()
+    except BlockingIOError:
+        return False
+    connection.close()
+    return True
