@@ -18,6 +18,7 @@ import pgwire
 from dblink import messages, plain
 from dblink.local import Local
 from dblink.names import quoted_identifier, truncate
+from pgwire import errors
 from pgwire.rows.column import Column
 from pgwire.rows.decoder import Decoder, Row, decode_rows, typed_decoders
 from pgwire.types.context import Context
@@ -286,6 +287,9 @@ def _portable_text(column: Column, context: Context) -> Decoder:
     return text
 
 
+_SET = "SELECT pg_catalog.set_config($1, $2, false)"
+
+
 class _LocalConversion:
     """Sends batches of text through the input functions of the local database."""
 
@@ -309,24 +313,36 @@ class _LocalConversion:
     def __call__(self, rows: Sequence[tuple[object, ...]]) -> list[Row]:
         document = json.dumps([dict(zip(self._names, row, strict=True)) for row in rows])
         saved = self._mimic()
+        converted = False
         try:
-            return self._local.query_typed(self._sql, (document,))
+            values = self._local.query_typed(self._sql, (document,))
+            converted = True
         finally:
             for name, value in saved:
-                self._set(name, value)
+                self._restore(name, value, converted)
+        return values
 
     def _mimic(self) -> list[tuple[str, str]]:
-        """Read dates as the remote writes them, as C dblink does; what to restore afterwards."""
+        """Read dates as the remote writes them, as C dblink does; what to restore afterwards.
+
+        Input heeds the order of day and month only. The other half of DateStyle, how dates are
+        written, becomes ISO, in which our own reading of the values cannot go wrong.
+        """
         saved = []
         for name, value in (
-            ("DateStyle", self._context.date_style),
+            ("DateStyle", "ISO, " + self._context.date_style.rpartition(" ")[2]),
             ("IntervalStyle", self._context.interval_style),
         ):
             current = self._local.parameter(name)
             if current and current != value:
+                self._local.query(_SET, (name, value))
                 saved.append((name, current))
-                self._set(name, value)
         return saved
 
-    def _set(self, name: str, value: str) -> None:
-        self._local.query("SELECT pg_catalog.set_config($1, $2, false)", (name, value))
+    def _restore(self, name: str, value: str, converted: bool) -> None:
+        try:
+            self._local.query(_SET, (name, value))
+        except errors.DatabaseError:
+            if converted:
+                raise
+            # A failed conversion has aborted the caller's transaction, whose end restores it too.

@@ -7,6 +7,8 @@ from pgwire import errors
 NO_ERROR_TEXT = "could not obtain message string for remote error"
 COMMAND_IN_PROGRESS = "another command is already in progress"
 NO_CONNECTION = "no connection to the server"
+LOST = "invalid socket"
+"""What libpq adds when the connection was lost while dblink waited for a result."""
 
 
 def make(

@@ -76,28 +76,28 @@ class Reader:
     def last_result(self, reply: pgwire.Reply, on_command: Callable[[], Exception]) -> Result:
         """dblink_fetch(): only the last result is looked at, rows before an error are dropped, and
         a command is `on_command`."""
-        result = self.no_rows()
         last: Outcome | None = None
+        store = RowStore()
         failure: errors.DatabaseError | None = None
         with self.remote.guarded():
             while (outcome := reply.next_result()) is not None:
                 if isinstance(outcome, RowSet):
-                    streams = ";" not in self.sql
                     store = RowStore()
-                    done = self._read_ahead(reply, store, READ_AHEAD if streams else None)
-                    if not done:
+                    streams = ";" not in self.sql
+                    if not self._read_ahead(reply, store, READ_AHEAD if streams else None):
+                        self.check_columns(outcome)
                         return self._result(reply, outcome, store, done=False)
-                    if outcome.error is None:
-                        result = self._result(reply, outcome, store, done=True)
                 last, failure = outcome, failure or self.remote.error_of(outcome, self.sql)
                 self._earlier.append(getattr(outcome, "tag", None) or "")
         self.note_transaction()
         if failure is not None:
             self.report(failure)
             return self.no_rows()
-        if isinstance(last, Completed):
+        if not isinstance(last, RowSet):
             raise on_command()
-        return result
+        self.check_columns(last)
+        self._earlier.pop()  # its own tag
+        return self._result(reply, last, store, done=True)
 
     def pending_result(self, timeout: float | None) -> Result | None:
         """dblink_get_result(): the next result of the pending query, for which it waits at most

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import pgwire
 from dblink import messages
+from dblink.columns import text_rows
 from dblink.cursors import Cursors
 from dblink.failure import RemoteFailure
 from dblink.pending import Pending
@@ -47,6 +48,7 @@ class Remote:
         self.cursors = Cursors()
         self.pending: Pending | None = None
         self.error_text = ""
+        self._noted: errors.DatabaseError | None = None
         self.transient = False
         self._stream: weakref.ref[Stream] | None = None
         self._in_use = False
@@ -139,8 +141,8 @@ class Remote:
     ) -> pgwire.Reply:
         """Start `sql`. Raises RemoteFailure (08006) if a query is pending or the server is gone."""
         if self.pending is not None:
-            self.error_text = messages.COMMAND_IN_PROGRESS
-            raise RemoteFailure(messages.make("08006", messages.COMMAND_IN_PROGRESS))
+            self._note(messages.COMMAND_IN_PROGRESS)
+            raise RemoteFailure(messages.make("08006", self.error_text))
         if self.connection.closed:
             self.error_text = messages.NO_CONNECTION
             raise RemoteFailure(messages.make("08006", messages.NO_CONNECTION))
@@ -183,14 +185,19 @@ class Remote:
 
     def rows(self, sql: str, timeout: float | None = None) -> list[tuple[str | None, ...]]:
         """Run a query of dblink's own and return its rows as text. Raises as `run` does."""
+        reply = self.send(sql, timeout=timeout)
+        rows: list[tuple[str | None, ...]] = []
+        failure: errors.DatabaseError | None = None
         with self.guarded():
-            try:
-                return self.connection.query_text(sql, timeout=timeout)
-            except (errors.ConnectionLost, errors.TimeoutExpired):
-                raise
-            except errors.DatabaseError as error:
-                self.error_text = error.diagnostics.render(sql)
-                raise RemoteFailure(error) from error
+            while (outcome := reply.next_result()) is not None:
+                if isinstance(outcome, RowSet):
+                    rows = []
+                    while (frames := reply.next_frames()) is not None:
+                        rows += text_rows(frames, len(outcome.columns), self.connection.context)
+                failure = failure or self.error_of(outcome, sql)
+        if failure is not None:
+            raise RemoteFailure(failure)
+        return rows
 
     def poll(self) -> bool:
         """Take in what has arrived of the pending query, without waiting. True if its next result
@@ -220,7 +227,7 @@ class Remote:
                 self.connection.take_notifications()
             except errors.DatabaseError as error:
                 # The end of the session: the next query on the connection tells.
-                self.error_text = error.diagnostics.render()
+                self._note(error.diagnostics.render())
         return self.connection.received_notifications()
 
     def error_of(self, outcome: Outcome, sql: str) -> errors.DatabaseError | None:
@@ -228,8 +235,9 @@ class Remote:
         if isinstance(outcome, EmptyQuery):
             return messages.make("08006", messages.NO_ERROR_TEXT)
         error = outcome.error if isinstance(outcome, Failed | RowSet | CopyRefused) else None
-        if error is not None:
-            self.error_text = error.diagnostics.render(sql)
+        if error is not None and error is not self._noted:
+            self._noted = error
+            self._note(error.diagnostics.render(sql))
         return error
 
     @contextmanager
@@ -245,8 +253,9 @@ class Remote:
             yield
         except errors.ConnectionLost as lost:
             self.pending = None
-            self.error_text = lost.reason
-            raise RemoteFailure(messages.make("08006", lost.reason)) from lost
+            self._note(lost.reason)
+            self._note(messages.LOST)
+            raise RemoteFailure(messages.make("08006", self.error_text)) from lost
         except errors.TimeoutExpired:
             if not polling:
                 self._give_up()
@@ -258,6 +267,10 @@ class Remote:
         except BaseException:
             self._give_up()
             raise
+
+    def _note(self, text: str) -> None:
+        """Add to what is known to be wrong since the last query was sent, as libpq does."""
+        self.error_text = f"{self.error_text}\n{text}" if self.error_text else text
 
     def _give_up(self) -> None:
         self.pending = None

@@ -496,10 +496,8 @@ class Session:
             return
         try:
             rows = remote.rows(cursors.BEGIN, timeout)
-        except RemoteFailure as failure:
-            raise messages.make(
-                "XX000", f"begin error: {failure.error.diagnostics.render()}"
-            ) from None
+        except RemoteFailure:
+            raise messages.make("XX000", f"begin error: {remote.error_text}") from None
         remote.cursors.began = rows[0][0]
 
     def _commit_if_last(self, remote: Remote, timeout: float | None) -> None:
@@ -508,10 +506,8 @@ class Session:
         try:
             if remote.cursors.may_commit(remote.rows(cursors.STILL_OPEN, timeout)):
                 remote.command("COMMIT", timeout)
-        except RemoteFailure as failure:
-            raise messages.make(
-                "XX000", f"commit error: {failure.error.diagnostics.render()}"
-            ) from None
+        except RemoteFailure:
+            raise messages.make("XX000", f"commit error: {remote.error_text}") from None
 
     def _has_result(self, remote: Remote, *, idle: bool) -> bool:
         """Whether the next result is there; `idle` is the answer if no query is pending."""

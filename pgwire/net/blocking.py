@@ -99,11 +99,10 @@ class BlockingTransport:
                     raise errors.TimeoutExpired("timeout expired") from None
                 continue
             except OSError as error:
-                raise self._lost(f"could not receive data from server: {error.strerror}") from error
+                raise self._lost(_reason("receive data from", error)) from error
             if count == 0:
                 if self._send_error is not None:
-                    reason = self._send_error.strerror
-                    raise self._lost(f"could not send data to server: {reason}")
+                    raise self._lost(_reason("send data to", self._send_error))
                 raise self._lost(CLOSED_UNEXPECTEDLY)
             self.channel.frames.wrote(count)
             self.intact = True
@@ -136,3 +135,10 @@ class BlockingTransport:
         return errors.ConnectionLost(
             reason, server=self.server, phase=self.channel.state.phase.lower()
         )
+
+
+def _reason(what: str, error: OSError) -> str:
+    # To libpq, too, a reset is an unexpected end, on whichever way it is noticed.
+    if isinstance(error, ConnectionResetError | BrokenPipeError):
+        return CLOSED_UNEXPECTEDLY
+    return f"could not {what} server: {error.strerror}"

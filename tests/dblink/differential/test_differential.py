@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from tests.dblink.differential import documentation, overloads
+from tests.dblink.differential import (
+    asynchronous,
+    connections,
+    cursors,
+    documentation,
+    overloads,
+    queries,
+)
 from tests.dblink.differential.compare import differences
 from tests.dblink.differential.runners import run_both
 from tests.dblink.differential.steps import Scenario
 from tests.dblink.differential.world import World
 
-MODULES = (documentation, overloads)
+MODULES = (documentation, overloads, connections, queries, cursors, asynchronous)
 SCENARIOS = [
     pytest.param(s, id=f"{module.__name__.rpartition('.')[2]}: {s.name}")
     for module in MODULES

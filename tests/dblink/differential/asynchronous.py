@@ -1,0 +1,188 @@
+"""dblink_send_query and what follows it; dblink_get_notify."""
+
+from __future__ import annotations
+
+from tests.dblink.differential.steps import (
+    Expected,
+    Step,
+    call,
+    local,
+    remote,
+    scenario,
+    settle,
+    terminate,
+)
+
+A = "a int"
+
+
+def _results(name: str, number: int, columns: str = A, fail: bool | None = None) -> list[Step]:
+    flag = () if fail is None else (fail,)
+    return [call("get_result", name, *flag, columns=columns) for _ in range(number)]
+
+
+C1 = call("connect", "c1", "<remote>")
+
+SCENARIOS = (
+    scenario(
+        "results one by one",
+        C1,
+        call("send_query", "c1", "select 1; create temp table q(a int); select 2 as x, 3 as y"),
+        *_results("c1", 1),
+        *_results("c1", 1, "status text"),
+        *_results("c1", 1, "x int, y int"),
+        *_results("c1", 2, "whatever date"),
+    ),
+    scenario(
+        "columns that do not fit",
+        C1,
+        call("send_query", "c1", "select 1, 2; create temp table q(a int); select 3"),
+        *_results("c1", 5),
+        call("exec", "c1", "create temp table r(a int)"),
+    ),
+    scenario(
+        "a result that fails",
+        C1,
+        call("send_query", "c1", "select 1; select 1/(2-g) from generate_series(1,3) g; select 3"),
+        *_results("c1", 2),
+        call("error_message", "c1"),
+        *_results("c1", 2),
+        call("send_query", "c1", "select 1/0"),
+        *_results("c1", 2, fail=False),
+        call("error_message", "c1"),
+        call("send_query", "c1", "selec 1"),
+        settle("c1"),
+        call("error_message", "c1"),
+        *_results("c1", 2, fail=False),
+        call("send_query", "c1", "select 4"),
+        call("error_message", "c1"),
+        *_results("c1", 2),
+    ),
+    scenario(
+        "values that do not convert",
+        C1,
+        call("send_query", "c1", "select 'x'; select 2"),
+        *_results("c1", 3),
+    ),
+    scenario(
+        "no statement",
+        C1,
+        call("send_query", "c1", ""),
+        *_results("c1", 2),
+        call("send_query", "c1", "-- nothing"),
+        *_results("c1", 2, fail=False),
+        *_results("c1", 1),
+    ),
+    scenario(
+        "another call in between",
+        C1,
+        call("send_query", "c1", "select 1"),
+        settle("c1"),
+        call("send_query", "c1", "select 2"),
+        call("exec", "c1", "create temp table q(a int)", False),
+    ),
+    scenario(
+        "exec in between",
+        C1,
+        call("send_query", "c1", "select 1"),
+        settle("c1"),
+        call("exec", "c1", "create temp table q(a int)"),
+        call("error_message", "c1"),
+        *_results("c1", 2),
+        call("exec", "c1", "create temp table q(a int)"),
+    ),
+    scenario(
+        "cursors in between",
+        C1,
+        call("open", "c1", "c", "select 1"),
+        call("send_query", "c1", "select 1"),
+        settle("c1"),
+        call("fetch", "c1", "c", 1, False, columns=A),
+        *_results("c1", 2),
+        call("close", "c1", "c"),
+    ),
+    scenario(
+        "pending results survive dblink",
+        C1,
+        call("send_query", "c1", "select 1"),
+        settle("c1"),
+        call("dblink", "c1", "select 2", columns=A),
+        call(
+            "get_result",
+            "c1",
+            columns=A,
+            differs="pending-results",
+            ours=Expected(rows=[(1,)]),
+        ),
+    ),
+    scenario(
+        "cancel",
+        C1,
+        call("send_query", "c1", "select pg_sleep(60)"),
+        call("is_busy", "c1"),
+        call("cancel_query", "c1"),
+        settle("c1"),
+        call("error_message", "c1"),
+        *_results("c1", 2),
+        call("cancel_query", "c1"),
+        call("exec", "c1", "create temp table q(a int)"),
+    ),
+    scenario(
+        "cancel, and no error wanted",
+        C1,
+        call("send_query", "c1", "select 1; select pg_sleep(60); select 3"),
+        call("cancel_query", "c1"),
+        settle("c1"),
+        call("disconnect", "c1"),
+        call("get_connections"),
+    ),
+    scenario(
+        "disconnect while a query runs",
+        C1,
+        call("send_query", "c1", "select pg_sleep(60)"),
+        call("disconnect", "c1"),
+        C1,
+        call("is_busy", "c1"),
+        *_results("c1", 1),
+    ),
+    scenario(
+        "a lost connection",
+        C1,
+        call("send_query", "c1", "select pg_sleep(60)"),
+        terminate(),
+        settle("c1"),
+        *_results("c1", 3, fail=False),
+        call("send_query", "c1", "select 1"),
+    ),
+    scenario(
+        "dates",
+        local("SET timezone = UTC"),
+        call("connect", "c1", "<remote> options='-c datestyle=german -c timezone=UTC'"),
+        call("send_query", "c1", "select timestamptz '2020-02-03 04:05:06+00', date '2020-02-03'"),
+        *_results("c1", 2, "a timestamptz, b date"),
+    ),
+    scenario(
+        "notifications while a query is pending",
+        C1,
+        call("dblink", "c1", "select pg_backend_pid()", columns="pid int", pids=(0,)),
+        call("exec", "c1", "listen a; listen b"),
+        call("send_query", "c1", "notify a; select 1"),
+        settle("c1"),
+        *_results("c1", 3, "a text"),
+        call("get_notify", "c1", pids=(1,)),
+        call("get_notify", "c1"),
+        call("exec", "c1", "unlisten a"),
+        call("exec", "c1", "notify a, 'lost'; notify b, 'seen'"),
+        call("get_notify", "c1", pids=(1,)),
+    ),
+    scenario(
+        "notifications of others",
+        C1,
+        call("exec", "c1", "listen a"),
+        remote("notify a, 'from outside'"),
+        call("exec", "c1", "create temp table q(a int)"),
+        call("get_notify", "c1", pids=(1,)),
+        call("get_notify"),
+        call("get_notify", "nobody"),
+    ),
+)
