@@ -163,11 +163,11 @@ class Connection:
         except errors.InterfaceError:
             self._reply = None  # somebody else is using the connection: nothing has been sent
             raise
-        except errors.TimeoutExpired:
+        except BaseException as error:
             self.resynchronise()
-            raise _expired(timeout) from None
-        except BaseException:
-            self.resynchronise()
+            self._reply = None  # refused, or undone
+            if isinstance(error, errors.TimeoutExpired):
+                raise _expired(timeout) from None
             raise
         return reply
 
