@@ -160,7 +160,7 @@ def resolve(text: str, local: Local | None) -> tuple[Declared, ...]:
             )
         oid, modifier = known
         declared.append(
-            Declared(plain.identifier(name), sql_type, oid, modifier, format_type(oid, -1))
+            Declared(plain.identifier(name), sql_type, oid, modifier, format_type(oid, None))
         )
     return tuple(declared)
 
@@ -173,25 +173,15 @@ def _resolve_in(local: Local, text: str, sql_types: Sequence[str]) -> tuple[Decl
     # outer join makes is not held against a domain's constraints.
     typed = ", ".join(f"pg_catalog.pg_typeof(t.{n})::pg_catalog.oid" for n in names)
     described = local.query(
-        "SELECT u.oid::pg_catalog.text, pg_catalog.format_type(u.oid, u.modifier)"
+        "SELECT u.oid::pg_catalog.text, pg_catalog.format_type(u.oid, NULL)"
         f" FROM (SELECT ARRAY[{typed}] AS oids FROM (VALUES (1)) AS one(row)"
         f" LEFT JOIN ({rows}) AS t({', '.join(names)}) ON true) AS d"
-        " CROSS JOIN ROWS FROM (pg_catalog.unnest(d.oids), pg_catalog.unnest($1::int4[]))"
-        " WITH ORDINALITY AS u(oid, modifier, n) ORDER BY u.n",
-        ("{" + ",".join(str(c.type_modifier) for c in columns) + "}",),
+        " CROSS JOIN pg_catalog.unnest(d.oids) WITH ORDINALITY AS u(oid, n) ORDER BY u.n"
     )
     return tuple(
-        Declared(
-            c.name, sql_type, int(oid or 0), c.type_modifier, _base_name(name or ""), c.type_oid
-        )
+        Declared(c.name, sql_type, int(oid or 0), c.type_modifier, name or "", c.type_oid)
         for c, sql_type, (oid, name) in zip(columns, sql_types, described, strict=True)
     )
-
-
-def _base_name(type_name: str) -> str:
-    """`type_name` without its modifier: C dblink's errors name types by format_type_be."""
-    start, end = type_name.find("("), type_name.find(")")
-    return type_name[:start] + type_name[end + 1 :] if start >= 0 else type_name
 
 
 def text_rows(frames: bytes, columns: int, context: Context) -> list[tuple[str | None, ...]]:
@@ -300,7 +290,7 @@ class _LocalConversion:
         names = [f"c{n}" for n in range(len(declared))]
         # A JSON string is a JSON value to json and jsonb columns; as text it reaches their input.
         row = ", ".join(
-            f"{n} {'text' if is_json else d.sql_type}"
+            f"{n} {'pg_catalog.text' if is_json else d.sql_type}"
             for n, d, is_json in zip(names, declared, self._json, strict=True)
         )
         shown = ", ".join(
@@ -308,7 +298,9 @@ class _LocalConversion:
             for n, d, is_json in zip(names, declared, self._json, strict=True)
         )
         self._names = names
-        self._sql = f"SELECT {shown} FROM pg_catalog.json_to_recordset($1::json) AS t({row})"
+        self._sql = (
+            f"SELECT {shown} FROM pg_catalog.json_to_recordset($1::pg_catalog.json) AS t({row})"
+        )
 
     def __call__(self, rows: Sequence[tuple[object, ...]]) -> list[Row]:
         document = json.dumps([dict(zip(self._names, row, strict=True)) for row in rows])

@@ -6,7 +6,10 @@ PostgreSQL's input functions take, give the session a local database.
 
 from __future__ import annotations
 
+import re
 from decimal import ROUND_HALF_UP, Decimal
+from math import isinf
+from struct import pack
 
 from dblink import messages, names
 from pgwire import errors
@@ -21,8 +24,13 @@ _BOOLEANS = {
     **dict.fromkeys(("f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"), False),
 }
 _BOOL, _VARCHAR, _BPCHAR, _NUMERIC = 16, 1043, 1042, 1700
+_FLOAT4, _FLOAT8, _OID = 700, 701, 26
+_NUMBERS = frozenset((20, 21, 23, _OID, _FLOAT4, _FLOAT8, _NUMERIC))
+_NUMERIC_DIGITS = 131072  # that numeric holds before the decimal point
 _INTEGER_BITS = {21: 16, 23: 32, 20: 64}
 _DATETIME = frozenset((1082, 1083, 1114, 1184, 1266, 1186))
+_SINGLE = default_registry.by_oid(_FLOAT4).binary_decoder(Context())
+_NOT_ZERO = re.compile(r"\A[^eE]*[1-9]")
 _TYPMOD_HEADER = 4  # bytes that length modifiers count too (VARHDRSZ)
 
 
@@ -49,6 +57,8 @@ def input_decoder(column: Column, oid: int, modifier: int, context: Context) -> 
         try:
             if oid == _BOOL:
                 return _BOOLEANS[str(text_of(value)).strip().lower()]
+            if oid in _NUMBERS and (b"_" in value or not value.isascii()):
+                raise ValueError  # Python takes more for a number than PostgreSQL
             result = decode(value if oid in (_VARCHAR, _BPCHAR) else value.strip())
         except (errors.DataError, ValueError, KeyError, ArithmeticError) as error:
             raise messages.make(
@@ -56,6 +66,10 @@ def input_decoder(column: Column, oid: int, modifier: int, context: Context) -> 
             ) from error
         if oid in _INTEGER_BITS and isinstance(result, int):
             _check_range(result, oid, type_name)
+        if oid == _OID and isinstance(result, int):
+            return _object_identifier(result)
+        if oid in (_FLOAT4, _FLOAT8) and isinstance(result, float):
+            return _float(result, oid, str(text_of(value)).strip(), type_name)
         return _modified(result, oid, modifier)
 
     return convert
@@ -67,8 +81,36 @@ def _check_range(value: int, oid: int, type_name: str) -> None:
         raise messages.make("22003", f'value "{value}" is out of range for type {type_name}')
 
 
+def _object_identifier(value: int) -> int:
+    """Negative numbers count from the end, as in oidin."""
+    if not -(1 << 31) <= value < 1 << 32:
+        raise messages.make("22003", f'value "{value}" is out of range for type oid')
+    return value & 0xFFFFFFFF
+
+
+def _float(value: float, oid: int, text: str, type_name: str) -> float:
+    """`value` as the server keeps it: numbers too large and too small for the type are errors."""
+    # Of the texts of infinity and zero, only numbers have digits, and zero no other than 0.
+    fits = True
+    if isinf(value):
+        fits = not any(map(str.isdigit, text))
+    elif not value:
+        fits = not _NOT_ZERO.search(text)
+    elif oid == _FLOAT4:
+        try:
+            value = _SINGLE(pack("!f", value))  # type: ignore[assignment]
+        except OverflowError:
+            fits = False
+        fits = fits and bool(value)
+    if not fits:
+        raise messages.make("22003", f'"{text}" is out of range for type {type_name}')
+    return value
+
+
 def _modified(value: object, oid: int, modifier: int) -> object:
     """`value` under the type modifier: lengths are checked, numerics rounded."""
+    if isinstance(value, Decimal):
+        value = _without_exponent(value)
     if modifier < 0:
         return value
     if oid in (_VARCHAR, _BPCHAR) and isinstance(value, str):
@@ -89,6 +131,17 @@ def _fitted(value: str, length: int, oid: int) -> str:
     return value.ljust(length) if oid == _BPCHAR else value
 
 
+def _without_exponent(value: Decimal) -> Decimal:
+    """`value` as numeric keeps it: no digit left out at the end, and one zero."""
+    if not value.is_finite():
+        return value
+    if value and value.adjusted() >= _NUMERIC_DIGITS:
+        raise messages.make("22003", "value overflows numeric format")
+    if value.as_tuple().exponent > 0:  # type: ignore[operator]
+        value = Decimal(int(value))
+    return value if value else value.copy_abs()
+
+
 def _rounded(value: Decimal, precision: int, scale: int) -> Decimal:
     if not value.is_finite():
         if value.is_nan():
@@ -103,6 +156,7 @@ def _rounded(value: Decimal, precision: int, scale: int) -> Decimal:
 
     wide = DecimalContext(prec=max(1, len(value.as_tuple().digits) + abs(scale) + precision))
     value = value.quantize(Decimal(1).scaleb(-scale), rounding=ROUND_HALF_UP, context=wide)
+    value = _without_exponent(value)
     if value and value.adjusted() >= precision - scale:
         limit = f"10^{precision - scale}" if precision != scale else "1"
         raise messages.make(
