@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from operator import length_hint
 from typing import TYPE_CHECKING, TypeVar
@@ -153,13 +154,18 @@ class Result:
             yield (status,)  # type: ignore[misc]
         if convert is None:
             return
-        left = length_hint(self._rows)
-        if left and self._made_by is not convert:
-            rows = convert(self._batch)
-            self._hold(rows[len(rows) - left :], self._batch, convert)
-        yield from self._rows  # type: ignore[misc]
-        for frames in self._frames():
-            self._hold(convert(frames), frames, convert)
+        source = self._frames()
+        while True:
+            left = length_hint(self._rows)
+            if not left:
+                frames = next(source, None)
+                if frames is None:
+                    return
+                self._hold(convert(frames), frames, convert)
+            elif self._made_by is not convert:
+                rows = convert(self._batch)
+                deque(self._rows, maxlen=0)  # who was giving them goes on with what we leave
+                self._hold(rows[len(rows) - left :], self._batch, convert)
             yield from self._rows  # type: ignore[misc]
 
     def _hold(self, rows: Sequence[tuple[object, ...]], batch: bytes, made_by: object) -> None:
