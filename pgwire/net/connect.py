@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping
 
 from pgwire import errors
-from pgwire.conninfo import Settings, Target, resolve, unsupported
+from pgwire.conninfo import Settings, Target, redact, resolve, unsupported
+from pgwire.conninfo.redaction import HIDDEN
 from pgwire.flows.authentication import Credentials
 from pgwire.flows.channel import Channel
 from pgwire.flows.startup import startup
@@ -44,7 +46,13 @@ def open_connection(
     scram_iterations: tuple[int, int],
 ) -> Opened:
     """Try the targets of the connection string one after the other; see `pgwire.connect`."""
-    settings = resolve(conninfo, options, environ=environ)
+    try:
+        settings = resolve(conninfo, options, environ=environ)
+    except errors.ConninfoError as error:
+        message = _without_secrets(error.message, conninfo or "")
+        if message == error.message:
+            raise
+        raise errors.ConninfoError(message) from None
     refused = unsupported(settings)
     if refused is not None:
         raise errors.NotSupportedError(refused)
@@ -166,6 +174,20 @@ def _told(error: errors.Error) -> str:
     return "".join(
         c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text
     )
+
+
+def _without_secrets(message: str, conninfo: str) -> str:
+    """libpq's `message` about `conninfo`, of which it quotes what it stumbles over: that may be the
+    password."""
+    shown = redact(conninfo)
+    if shown == conninfo:
+        return message
+    message = message.replace(conninfo, shown)
+    for quoted in (r'"(.+)"', r'"([^"]+)"'):
+        for piece in re.findall(quoted, message, re.DOTALL):
+            if piece in conninfo and piece not in shown:
+                message = message.replace(piece, HIDDEN)
+    return message
 
 
 def _failure(told: list[str], last: errors.Error) -> errors.Error:
