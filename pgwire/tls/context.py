@@ -1,0 +1,206 @@
+"""From connection options to an `ssl.SSLContext`. Manual: 32.19 SSL Support."""
+
+from __future__ import annotations
+
+import ssl
+import warnings
+
+from pgwire import errors
+from pgwire.conninfo import Settings, Target
+from pgwire.tls.files import check_private_key, client_certificate, default_file, exists
+from pgwire.tls.layer import TLSLayer
+from pgwire.tls.names import check_names
+
+ALPN = "postgresql"
+
+_VERSIONS = {
+    "TLSV1": ssl.TLSVersion.TLSv1,
+    "TLSV1.1": ssl.TLSVersion.TLSv1_1,
+    "TLSV1.2": ssl.TLSVersion.TLSv1_2,
+    "TLSV1.3": ssl.TLSVersion.TLSv1_3,
+}
+
+
+class Security:
+    """How one target is to be secured: the context, the name to send, the name to verify."""
+
+    __slots__ = ("_context", "_verified_name", "server_name")
+
+    def __init__(
+        self, context: ssl.SSLContext, server_name: str | None, verified_name: str | None
+    ) -> None:
+        self._context = context
+        self.server_name = server_name
+        self._verified_name = verified_name
+
+    def layer(self) -> TLSLayer:
+        """A TLS session that has not begun."""
+        return TLSLayer(self._context, self.server_name)
+
+    def verify(self, layer: TLSLayer, *, direct: bool) -> None:
+        """What is to be checked when the handshake is done. Raises OperationalError."""
+        if direct and layer.alpn is None:
+            raise errors.OperationalError(
+                "direct SSL connection was established without ALPN protocol negotiation extension"
+            )
+        if layer.alpn not in (None, ALPN):
+            raise errors.OperationalError(
+                "SSL connection was established with unexpected ALPN protocol"
+            )
+        if self._verified_name is not None:
+            check_names(layer.names, self._verified_name)
+
+
+def security(
+    settings: Settings, target: Target, own_context: ssl.SSLContext | None = None
+) -> Security:
+    """The security that `settings` ask for towards `target`.
+
+    `own_context` is the caller's: it is used as it is, but under `sslmode=verify-ca` and
+    `verify-full` only if it verifies, and the host name is checked by us in any case.
+
+    Raises OperationalError in libpq's words if a file is missing, unreadable or badly protected.
+    """
+    mode = settings["sslmode"]
+    if own_context is not None:
+        if mode.startswith("verify") and own_context.verify_mode != ssl.CERT_REQUIRED:
+            raise errors.OperationalError(
+                f"the SSLContext that was given does not verify certificates, which sslmode={mode} "
+                "demands: set its verify_mode to ssl.CERT_REQUIRED"
+            )
+        context = own_context
+        context.set_alpn_protocols([ALPN])
+    else:
+        context = _context(settings, mode)
+    verified_name = target.host if mode == "verify-full" else None
+    return Security(context, _server_name(settings, target), verified_name)
+
+
+def _context(settings: Settings, mode: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # ours are libpq's rules: see `names`
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols([ALPN])
+    _limit_versions(context, settings)
+    _trust(context, settings, mode)
+    _identify(context, settings)
+    if settings.get("sslkeylogfile"):
+        try:
+            context.keylog_filename = settings["sslkeylogfile"]
+        except OSError as error:
+            warnings.warn(
+                f'could not open SSL key logging file "{settings["sslkeylogfile"]}": '
+                f"{error.strerror}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+    return context
+
+
+def _limit_versions(context: ssl.SSLContext, settings: Settings) -> None:
+    with warnings.catch_warnings():
+        # Whoever asks for TLS 1.0 by name has been told by the option's documentation.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        lowest = settings.get("ssl_min_protocol_version")
+        if lowest:
+            context.minimum_version = _VERSIONS[lowest.upper()]
+        highest = settings.get("ssl_max_protocol_version")
+        if highest:
+            context.maximum_version = _VERSIONS[highest.upper()]
+
+
+def _trust(context: ssl.SSLContext, settings: Settings, mode: str) -> None:
+    """Whom to believe: a root file that exists makes every mode verify the chain."""
+    named = settings.get("sslrootcert")
+    if named == "system":
+        context.set_default_verify_paths()
+        context.verify_mode = ssl.CERT_REQUIRED
+        return
+    path = named or default_file(settings.home, "root.crt")
+    if path is None or not exists(path):
+        if mode.startswith("verify"):
+            told = (
+                f'root certificate file "{path}" does not exist'
+                if path is not None
+                else "could not get home directory to locate root certificate file"
+            )
+            raise errors.OperationalError(
+                f"{told}\nEither provide the file, use the system's trusted roots with "
+                "sslrootcert=system, or change sslmode to disable server certificate verification."
+            )
+        return
+    try:
+        context.load_verify_locations(path)
+    except (OSError, ssl.SSLError) as error:
+        raise errors.OperationalError(
+            f'could not read root certificate file "{path}": {_shown(error)}'
+        ) from error
+    context.verify_mode = ssl.CERT_REQUIRED
+    _revoke(context, settings)
+
+
+def _revoke(context: ssl.SSLContext, settings: Settings) -> None:
+    """Revocation lists, if there are any; those that cannot be read are ignored, as libpq does."""
+    path, folder = settings.get("sslcrl"), settings.get("sslcrldir")
+    if not path and not folder:
+        path = default_file(settings.home, "root.crl")
+    loaded = False
+    for place in ({"cafile": path} if path else {}, {"capath": folder} if folder else {}):
+        if place:
+            try:
+                context.load_verify_locations(**place)
+                loaded = True
+            except (OSError, ssl.SSLError):
+                pass
+    if loaded:
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+
+
+def _identify(context: ssl.SSLContext, settings: Settings) -> None:
+    """The client's own certificate and key."""
+    if settings.get("sslcertmode") == "disable":
+        return
+    certificate = client_certificate(
+        settings.get("sslcert") or default_file(settings.home, "postgresql.crt")
+    )
+    if certificate is None:
+        return
+    key = check_private_key(
+        settings.get("sslkey") or default_file(settings.home, "postgresql.key")
+    )
+    try:
+        # Without a function OpenSSL would ask for a passphrase on the terminal.
+        context.load_cert_chain(certificate, key, password=lambda: settings.get("sslpassword", ""))
+    except (OSError, ssl.SSLError) as error:
+        reason = _shown(error)
+        if "key values mismatch" in reason:
+            told = f'certificate does not match private key file "{key}": {reason}'
+        elif _readable_certificate(certificate):
+            told = f'could not load private key file "{key}": {reason}'
+        else:
+            told = f'could not read certificate file "{certificate}": {reason}'
+        raise errors.OperationalError(told) from error
+
+
+def _readable_certificate(path: str) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except (OSError, ssl.SSLError):
+        return False
+    return True
+
+
+def _server_name(settings: Settings, target: Target) -> str | None:
+    """The name for the SNI extension: the host as it was given, unless it is an address."""
+    host = target.host
+    if not settings.get("sslsni", "1").startswith("1") or target.kind == "unix":
+        return None
+    if not host or ":" in host or not host.strip("0123456789."):
+        return None
+    return host
+
+
+def _shown(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).replace("_", " ").lower()
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,114 @@
+"""TLS between the wire and the frames: bytes in, bytes out, no socket."""
+
+from __future__ import annotations
+
+import ssl
+
+from pgwire import errors
+from pgwire.protocol.framing import FrameBuffer
+
+_ROOM = 64 * 1024
+
+
+class TLSLayer:
+    """One TLS session, as the client. Ciphertext goes in and out as bytes; the runner moves it.
+
+    The same layer serves every body, since it knows no socket: that is also why bytes that were
+    stuffed in before the handshake cannot slip past it.
+    """
+
+    __slots__ = ("_incoming", "_object", "_outgoing", "_raw")
+
+    def __init__(self, context: ssl.SSLContext, server_hostname: str | None) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._raw = bytearray(_ROOM)
+        self._object = context.wrap_bio(
+            self._incoming, self._outgoing, server_hostname=server_hostname
+        )
+
+    def room(self) -> memoryview:
+        """Room for ciphertext to be received into; then call `received`."""
+        return memoryview(self._raw)
+
+    def received(self, count: int) -> None:
+        """`count` bytes of ciphertext have been received into the room."""
+        self._incoming.write(memoryview(self._raw)[:count])
+
+    def step(self) -> bool:
+        """Go on with the handshake; whether it is done. Raises OperationalError if it fails."""
+        try:
+            self._object.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError as error:
+            raise errors.OperationalError(f"SSL error: {_reason(error)}") from error
+        return True
+
+    def decrypt(self, frames: FrameBuffer) -> bool:
+        """Move what has been received into `frames`; false if the peer has ended TLS."""
+        while True:
+            try:
+                count = self._object.read(_ROOM, frames.writable())  # type: ignore[arg-type]
+            except ssl.SSLWantReadError:
+                return True
+            except ssl.SSLZeroReturnError:
+                return False
+            except ssl.SSLError as error:
+                raise errors.OperationalError(f"SSL error: {_reason(error)}") from error
+            if count == 0:
+                return False
+            frames.wrote(count)  # type: ignore[arg-type]
+
+    def encrypt(self, data: bytes) -> bytes:
+        """`data` as ciphertext, after what TLS itself has to say."""
+        view = memoryview(data)
+        while view:
+            view = view[self._object.write(view) :]
+        return self._outgoing.read()
+
+    def outgoing(self) -> bytes:
+        """What TLS itself has to say to the peer."""
+        return self._outgoing.read()
+
+    def goodbye(self) -> bytes:
+        """The close_notify alert."""
+        try:
+            self._object.unwrap()
+        except ssl.SSLError:
+            pass  # wants the peer's, for which nobody waits
+        return self._outgoing.read()
+
+    @property
+    def alpn(self) -> str | None:
+        """The application protocol that the server has chosen."""
+        return self._object.selected_alpn_protocol()
+
+    @property
+    def certificate(self) -> bytes:
+        """The server's certificate, DER; empty if it has none."""
+        return self._object.getpeercert(binary_form=True) or b""
+
+    @property
+    def names(self) -> dict[str, object]:
+        """The server's certificate as `ssl.SSLSocket.getpeercert` tells it; empty if it was not
+        verified."""
+        return dict(self._object.getpeercert() or {})
+
+    @property
+    def version(self) -> str:
+        """The version of the protocol, as `TLSv1.3`."""
+        return self._object.version() or ""
+
+    @property
+    def cipher(self) -> str:
+        """The name of the cipher suite."""
+        cipher = self._object.cipher()
+        return cipher[0] if cipher else ""
+
+
+def _reason(error: ssl.SSLError) -> str:
+    """OpenSSL's reason in its own words, as libpq shows them."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "certificate verify failed"
+    return (error.reason or str(error)).replace("_", " ").lower()
