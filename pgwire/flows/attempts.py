@@ -1,0 +1,309 @@
+"""Which server to try next, and how: the policy of connecting, for every body. Manual: 32.1.1.3.
+
+`connecting` is a generator of steps. A body performs each and sends back what came of it, or
+throws in what went wrong:
+
+* `LookUp` a target: its addresses (OperationalError: there are none);
+* `Dial` an address: a transport, with a channel of its own (OperationalError);
+* `Converse`: run a flow on a transport, give its result;
+* `HangUp`.
+
+The body keeps the clock: `connect_timeout` begins anew with each `LookUp`, and with each `Dial`
+whose `restart` is true; when it has passed, the body throws in TimeoutExpired.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Generator
+from typing import Any, Protocol
+
+from pgwire import errors
+from pgwire.conninfo import Settings, Target
+from pgwire.flows import Flow
+from pgwire.flows.attributes import mismatch
+from pgwire.flows.authentication import Credentials
+from pgwire.flows.channel import Channel
+from pgwire.flows.idle import terminate
+from pgwire.flows.secure import HandshakeFailed, Security, secure
+from pgwire.flows.startup import startup
+
+_SHOWN = 4000
+"""Characters of a message that are shown of a server that has not been authenticated."""
+
+
+class Address(Protocol):
+    """One address of a target."""
+
+    @property
+    def shown(self) -> str | None:
+        """The address in numbers; None for a unix socket."""
+        ...
+
+    @property
+    def private(self) -> bool:
+        """Whether nobody can listen on the way."""
+        ...
+
+
+class Transport(Protocol):
+    """A connection on the network."""
+
+    channel: Channel
+
+
+class LookUp:
+    """Find the addresses of `target`."""
+
+    __slots__ = ("target",)
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+
+
+class Dial:
+    """Connect to `address` of `target`; the clock begins anew if `restart`."""
+
+    __slots__ = ("address", "restart", "target")
+
+    def __init__(self, target: Target, address: Address, *, restart: bool) -> None:
+        self.target = target
+        self.address = address
+        self.restart = restart
+
+
+class Converse:
+    """Run `flow` on `transport`."""
+
+    __slots__ = ("flow", "transport")
+
+    def __init__(self, transport: Transport, flow: Flow[object]) -> None:
+        self.transport = transport
+        self.flow = flow
+
+
+class HangUp:
+    """Close `transport`."""
+
+    __slots__ = ("transport",)
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+
+
+Step = LookUp | Dial | Converse | HangUp
+Steps = Generator[Step, Any, "Connected"]
+
+
+class Connected:
+    """What came of it: a session at `address` of `target`, secured as `security` says (None: not
+    at all)."""
+
+    __slots__ = ("address", "security", "target", "transport")
+
+    def __init__(
+        self, transport: Transport, target: Target, address: Address, security: Security | None
+    ) -> None:
+        self.transport = transport
+        self.target = target
+        self.address = address
+        self.security = security
+
+
+class Wish:
+    """What somebody wants to connect to: `settings`, and what no connection string can say."""
+
+    __slots__ = ("scram_iterations", "security", "settings")
+
+    def __init__(
+        self,
+        settings: Settings,
+        security: Callable[[Target], Security],
+        scram_iterations: tuple[int, int],
+    ) -> None:
+        """`security` makes what secures the way to a target; it is called only where TLS may be
+        used. `scram_iterations` are the bounds of what a server may ask of SCRAM."""
+        self.settings = settings
+        self.security = security
+        self.scram_iterations = scram_iterations
+
+
+class _NextAddress(Exception):
+    """This address is out of reach."""
+
+
+class _NextHost(Exception):
+    """This host is not the one."""
+
+
+def connecting(wish: Wish) -> Steps:
+    """Connect to the first target that fits. Raises the error that tells all attempts."""
+    settings = wish.settings
+    told: list[str] = []
+    failures: list[errors.Error] = []
+
+    def note(text: str, error: errors.Error) -> None:
+        told.append(text)
+        failures.append(error)
+
+    attributes = settings["target_session_attrs"]
+    for wanted in ("standby", "any") if attributes == "prefer-standby" else (attributes,):
+        for target in settings.targets:
+            try:
+                addresses = list((yield LookUp(target)))
+            except errors.ConninfoError:
+                raise
+            except errors.OperationalError as error:
+                note(error.message, error)
+                continue
+            if settings["load_balance_hosts"] == "random":
+                random.shuffle(addresses)
+            for address in addresses:
+                try:
+                    return (yield from _at_address(wish, target, address, wanted, note))
+                except _NextAddress:
+                    continue
+                except _NextHost:
+                    break
+                except errors.Error as error:
+                    raise _failure(told, failures[-1] if failures else error) from error
+    raise _failure(told, failures[-1]) from failures[-1]
+
+
+Note = Callable[[str, errors.Error], None]
+
+
+def _at_address(wish: Wish, target: Target, address: Address, wanted: str, note: Note) -> Steps:
+    """Try one address, with every kind of encryption that the options allow."""
+    prefix = target.failure_prefix(address.shown)
+    encryptions = _encryptions(wish.settings, target)
+    restart = True
+    while True:
+        encrypted = encryptions.pop(0)
+        try:
+            transport: Transport = yield Dial(target, address, restart=restart)
+        except PeerError as error:
+            note(prefix + _shown(error), error)
+            raise
+        except errors.Error as error:
+            note(prefix + _shown(error), error)
+            raise _NextAddress from None
+        restart = False
+        channel = transport.channel
+        try:
+            security = wish.security(target) if encrypted else None
+            if security is not None:
+                direct = wish.settings["sslnegotiation"] == "direct"
+                plain = False in encryptions
+                if not (
+                    yield Converse(transport, secure(channel, security, direct=direct, plain=plain))
+                ):
+                    security = None
+                    encryptions.remove(False)
+            yield Converse(transport, _login(wish, target, address, channel))
+            misfit = yield Converse(transport, mismatch(channel, wanted))
+        except errors.Error as error:
+            yield HangUp(transport)
+            note(prefix + _shown(error), error)
+            if isinstance(error, errors.TimeoutExpired):
+                raise _NextAddress from None
+            if error.sqlstate == "57P03" and not channel.parameters:  # cannot_connect_now
+                raise _NextHost from None
+            if encryptions and _another_may_do(error, channel):
+                continue
+            raise
+        except BaseException:
+            yield HangUp(transport)
+            raise
+        if misfit is None:
+            return Connected(transport, target, address, security)
+        yield Converse(transport, terminate(channel))
+        yield HangUp(transport)
+        note(prefix + misfit, errors.OperationalError(misfit))
+        raise _NextHost
+
+
+class PeerError(errors.OperationalError):
+    """The server's process is not the required user's: no other address is tried."""
+
+
+def _encryptions(settings: Settings, target: Target) -> list[bool]:
+    """Whether to encrypt: the kinds to try, in this order."""
+    if target.kind == "unix":
+        return [False]
+    return {"disable": [False], "allow": [False, True], "prefer": [True, False]}.get(
+        settings["sslmode"], [True]
+    )
+
+
+def _another_may_do(error: errors.Error, channel: Channel) -> bool:
+    """Whether another kind of encryption may help: TLS failed, or the server refused us."""
+    if isinstance(error, HandshakeFailed):
+        return True
+    refused = error.diagnostics.localized_severity in ("FATAL", "PANIC") or (
+        error.diagnostics.routine is not None
+    )
+    return refused and not channel.parameters
+
+
+def _login(wish: Wish, target: Target, address: Address, channel: Channel) -> Flow[None]:
+    settings = wish.settings
+    parameters = {"client_encoding": "UTF8", **settings.startup_parameters()}
+    minimum, asked = settings.protocol_versions
+    least, most = wish.scram_iterations
+    credentials = Credentials(
+        _bytes(settings["user"]),
+        None if target.password is None else _bytes(target.password),
+        # libpq takes an empty list to forbid every challenge; nobody can want that.
+        require_auth=settings.get("require_auth") or None,
+        channel_binding=settings["channel_binding"],
+        private=address.private or channel.secured,
+        min_iterations=least,
+        max_iterations=most,
+        client_key=settings.scram_client_key,
+        server_key=settings.scram_server_key,
+    )
+    try:
+        yield from startup(
+            channel,
+            {_bytes(name): _bytes(value) for name, value in parameters.items()},
+            credentials,
+            version=asked,
+            min_version=minimum,
+        )
+    except errors.DatabaseError as error:
+        if error.sqlstate == "28P01" and target.passfile is not None:
+            error.add_note(f'password retrieved from file "{target.passfile}"')
+        raise
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _shown(error: errors.Error) -> str:
+    """What `error` adds to the list of attempts: a server's words as libpq shows them, but no
+    control characters of a stranger's, and not without end."""
+    if isinstance(error, errors.ConnectionLost):
+        return error.reason
+    text = error.message
+    if error.diagnostics.localized_severity not in (None, "ERROR") or error.diagnostics.routine:
+        text = error.diagnostics.render()
+    for note in getattr(error, "__notes__", ()):
+        text += f"\n{note}"
+    if len(text) > _SHOWN:
+        text = text[:_SHOWN] + "…"
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text
+    )
+
+
+def _failure(told: list[str], last: errors.Error) -> errors.Error:
+    """The error that tells all attempts, of the class of the last one."""
+    server = last.diagnostics
+    failure = type(last)("\n".join(told) or last.message)
+    failure.diagnostics = errors.Diagnostics(
+        message=server.message, severity=server.severity, sqlstate=server.sqlstate
+    )
+    failure.sqlstate = server.sqlstate
+    return failure
