@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from pgwire import errors
 from pgwire.flows import RECEIVE, Flow
@@ -52,6 +53,39 @@ class Notification:
         return self.channel, self.payload, self.process_id
 
 
+class Layer(Protocol):
+    """TLS between wire and frames; `pgwire.tls.layer.TLSLayer` is one."""
+
+    def room(self) -> memoryview:
+        """Room for ciphertext to be received into."""
+        ...
+
+    def received(self, count: int) -> None:
+        """`count` bytes of ciphertext have been received into the room."""
+        ...
+
+    def step(self) -> bool:
+        """Go on with the handshake; whether it is done."""
+        ...
+
+    def outgoing(self) -> bytes:
+        """What TLS itself has to say to the peer."""
+        ...
+
+    def encrypt(self, data: bytes) -> bytes:
+        """`data` as ciphertext."""
+        ...
+
+    def decrypt(self, frames: FrameBuffer) -> bool:
+        """Move what has been received into `frames`; false if the peer has ended TLS."""
+        ...
+
+    @property
+    def certificate(self) -> bytes:
+        """The server's certificate, DER."""
+        ...
+
+
 class Channel:
     """The protocol side of one connection; flows work on it, runners fill its `frames`."""
 
@@ -59,6 +93,7 @@ class Channel:
         "_codec",
         "context",
         "frames",
+        "layer",
         "notifications",
         "on_notice",
         "parameters",
@@ -66,6 +101,7 @@ class Channel:
         "process_id",
         "protocol_version",
         "secret_key",
+        "secured",
         "state",
     )
 
@@ -81,6 +117,33 @@ class Channel:
         self.secret_key = b""
         self.protocol_version = 0
         self.password_used = False
+        self.layer: Layer | None = None
+        """TLS, from the first byte of its handshake on."""
+        self.secured = False
+        """Whether what is sent and received goes through `layer`: its handshake is done."""
+
+    # Bytes. A runner receives into `room` and says how many with `took`; what flows yield is ready
+    # to be sent.
+
+    def room(self) -> memoryview:
+        """Room to receive into, never empty."""
+        return self.frames.writable() if self.layer is None else self.layer.room()
+
+    def took(self, count: int) -> None:
+        """`count` bytes have been received into the room. Raises OperationalError if TLS is
+        broken."""
+        if self.layer is None:
+            self.frames.wrote(count)
+            return
+        self.layer.received(count)
+        if self.secured:
+            self.layer.decrypt(self.frames)
+
+    def receive_byte(self) -> Flow[bytes]:
+        """The next byte, which is no message: the answer to SSLRequest."""
+        while (byte := self.frames.take_byte()) is None:
+            yield RECEIVE
+        return byte
 
     # Text. Before the server has told its client_encoding its bytes are shown as far as they go.
 
@@ -112,7 +175,7 @@ class Channel:
         encoded = b"".join([message.encode() for message in messages])
         for message in messages:
             self.state.sent(message)
-        return encoded
+        return self.layer.encrypt(encoded) if self.layer is not None and self.secured else encoded
 
     def receive(self) -> Flow[tuple[int, int, int]]:
         """The next message that belongs to the conversation: its type byte and the bounds of its

@@ -97,6 +97,14 @@ class FrameBuffer:
         """Bytes that have been received and not yet given out."""
         return self._end - self._start
 
+    def take_byte(self) -> bytes | None:
+        """The next byte by itself: the answer to a request for encryption is no frame. None if
+        there is none."""
+        if self._start == self._end:
+            return None
+        self._start += 1
+        return bytes(self.data[self._start - 1 : self._start])
+
     # Frames out.
 
     def next_frame(self) -> tuple[int, int, int] | None:
