@@ -8,6 +8,7 @@ throws in what went wrong:
 * `Converse`: run a flow on a transport, give its result;
 * `HangUp`.
 
+When the body itself is interrupted it closes what it has dialled and forgets the generator.
 The body keeps the clock: `connect_timeout` begins anew with each `LookUp`, and with each `Dial`
 whose `restart` is true; when it has passed, the body throws in TimeoutExpired.
 """
@@ -27,10 +28,6 @@ from pgwire.flows.channel import Channel
 from pgwire.flows.idle import terminate
 from pgwire.flows.secure import HandshakeFailed, Security, secure
 from pgwire.flows.startup import startup
-
-_SHOWN = 4000
-"""Characters of a message that are shown of a server that has not been authenticated."""
-
 
 class Address(Protocol):
     """One address of a target."""
@@ -212,9 +209,6 @@ def _at_address(wish: Wish, target: Target, address: Address, wanted: str, note:
             if encryptions and _another_may_do(error, channel):
                 continue
             raise
-        except BaseException:
-            yield HangUp(transport)
-            raise
         if misfit is None:
             return Connected(transport, target, address, security)
         yield Converse(transport, terminate(channel))
@@ -282,8 +276,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _shown(error: errors.Error) -> str:
-    """What `error` adds to the list of attempts: a server's words as libpq shows them, but no
-    control characters of a stranger's, and not without end."""
+    """What `error` adds to the list of attempts: a server's words as libpq shows them."""
     if isinstance(error, errors.ConnectionLost):
         return error.reason
     text = error.message
@@ -291,11 +284,7 @@ def _shown(error: errors.Error) -> str:
         text = error.diagnostics.render()
     for note in getattr(error, "__notes__", ()):
         text += f"\n{note}"
-    if len(text) > _SHOWN:
-        text = text[:_SHOWN] + "…"
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text
-    )
+    return text
 
 
 def _failure(told: list[str], last: errors.Error) -> errors.Error:

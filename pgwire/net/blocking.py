@@ -11,6 +11,7 @@ from pgwire import errors
 from pgwire.flows import Flow, Need
 from pgwire.flows.channel import Channel
 from pgwire.net.clock import Deadline
+from pgwire.net.lost import CLOSED_UNEXPECTEDLY, lost_reason
 from pgwire.net.readiness import wait_either, wait_readable
 
 _T = TypeVar("_T")
@@ -18,12 +19,6 @@ _T = TypeVar("_T")
 _SLACK = 0.05
 """Seconds past its deadline that a flow may go on taking in what is there already. A peer that
 always has something to say does not get more."""
-
-CLOSED_UNEXPECTEDLY = (
-    "server closed the connection unexpectedly\n"
-    "\tThis probably means the server terminated abnormally\n"
-    "\tbefore or while processing the request."
-)
 
 
 class BlockingTransport:
@@ -89,7 +84,7 @@ class BlockingTransport:
 
     def _receive(self, deadline: Deadline) -> None:
         while True:
-            room = self.channel.frames.writable()
+            room = self.channel.room()
             self.intact = False
             try:
                 count = self.sock.recv_into(room)
@@ -99,12 +94,12 @@ class BlockingTransport:
                     raise errors.TimeoutExpired("timeout expired") from None
                 continue
             except OSError as error:
-                raise self._lost(_reason("receive data from", error)) from error
+                raise self._lost(lost_reason("receive data from", error)) from error
             if count == 0:
                 if self._send_error is not None:
-                    raise self._lost(_reason("send data to", self._send_error))
+                    raise self._lost(lost_reason("send data to", self._send_error))
                 raise self._lost(CLOSED_UNEXPECTEDLY)
-            self.channel.frames.wrote(count)
+            self.channel.took(count)
             self.intact = True
             if deadline is not None and monotonic() > deadline + _SLACK:
                 raise errors.TimeoutExpired("timeout expired")
@@ -135,10 +130,3 @@ class BlockingTransport:
         return errors.ConnectionLost(
             reason, server=self.server, phase=self.channel.state.phase.lower()
         )
-
-
-def _reason(what: str, error: OSError) -> str:
-    # To libpq, too, a reset is an unexpected end, on whichever way it is noticed.
-    if isinstance(error, ConnectionResetError | BrokenPipeError):
-        return CLOSED_UNEXPECTEDLY
-    return f"could not {what} server: {error.strerror}"

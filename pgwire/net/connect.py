@@ -1,40 +1,29 @@
-"""From a connection string to a session: every target and address in turn. Manual: 32.1.1.3."""
+"""From a connection string to a session, in the blocking body."""
 
 from __future__ import annotations
 
-import random
-import re
+import socket
+import ssl
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from pgwire import errors
-from pgwire.conninfo import Settings, Target, redact, resolve, unsupported
-from pgwire.conninfo.redaction import HIDDEN
-from pgwire.flows.authentication import Credentials
+from pgwire.conninfo import Settings, Target
+from pgwire.flows.attempts import Connected, Converse, Dial, HangUp, LookUp, Step, connecting
 from pgwire.flows.channel import Channel
-from pgwire.flows.startup import startup
 from pgwire.net.blocking import BlockingTransport
 from pgwire.net.clock import Deadline, deadline_after
-from pgwire.net.sockets import Address, PeerError, addresses, open_socket
-from pgwire.types.encodings import python_codec
+from pgwire.net.opened import Opened, connect_timeout, wish
+from pgwire.net.sockets import Address, addresses, open_socket
 
-_SHOWN = 4000
-"""Characters of a message that are shown of a server that has not been authenticated."""
+Dialler = Callable[[Target, "float | None"], socket.socket]
 
 
-class Opened:
-    """A session that has been opened: its `transport`, and what it was opened with."""
+class BlockingOpened(Opened):
+    """A session in the blocking body."""
 
-    __slots__ = ("address", "connect_timeout", "server", "settings", "target", "transport")
-
-    def __init__(
-        self, transport: BlockingTransport, settings: Settings, target: Target, address: Address
-    ) -> None:
-        self.transport = transport
-        self.settings = settings
-        self.target = target
-        self.address = address
-        self.server = transport.server
-        self.connect_timeout = connect_timeout(settings)
+    __slots__ = ()
+    transport: BlockingTransport
 
 
 def open_connection(
@@ -44,159 +33,82 @@ def open_connection(
     environ: Mapping[str, str],
     on_notice: Callable[[errors.Diagnostics], None] | None,
     scram_iterations: tuple[int, int],
+    ssl_context: ssl.SSLContext | None = None,
+    dial: Dialler | None = None,
 ) -> Opened:
     """Try the targets of the connection string one after the other; see `pgwire.connect`."""
+    wanted = wish(
+        conninfo,
+        options,
+        environ=environ,
+        scram_iterations=scram_iterations,
+        ssl_context=ssl_context,
+    )
+    body = _Body(wanted.settings, on_notice, dial)
+    steps = connecting(wanted)
     try:
-        settings = resolve(conninfo, options, environ=environ)
-    except errors.ConninfoError as error:
-        message = _without_secrets(error.message, conninfo or "")
-        if message == error.message:
-            raise
-        raise errors.ConninfoError(message) from None
-    refused = unsupported(settings)
-    if refused is not None:
-        raise errors.NotSupportedError(refused)
-    python_codec(settings.get("client_encoding", "UTF8"))  # unknown ones are told before dialling
-    told: list[str] = []
-    last: errors.Error = errors.OperationalError("there is nothing to connect to")
-    for target in settings.targets:
-        try:
-            candidates = addresses(target, deadline_after(connect_timeout(settings)))
-        except errors.OperationalError as error:
-            told.append(error.message)
-            last = error
-            continue
-        if settings["load_balance_hosts"] == "random":
-            random.shuffle(candidates)
-        for address in candidates:
-            attempt = _Attempt(settings, target, address, on_notice, scram_iterations)
+        step = next(steps)
+        while True:
             try:
-                return attempt.run()
+                done = body.perform(step)
             except errors.Error as error:
-                told.append(attempt.prefix + _told(error))
-                last = error
-                if attempt.dialled and not isinstance(error, errors.TimeoutExpired):
-                    if error.sqlstate == "57P03":  # cannot_connect_now: the next host may
-                        break
-                    raise _failure(told, error) from error
-    raise _failure(told, last) from last
+                step = steps.throw(error)
+            else:
+                step = steps.send(done)
+    except StopIteration as stop:
+        connected: Connected[BlockingTransport, Address] = stop.value
+        return Opened(connected, wanted.settings)
+    except BaseException:
+        body.close()
+        raise
 
 
-class _Attempt:
-    """One attempt at one address. `dialled` tells whether the network part has succeeded."""
+class _Body:
+    """Performs the steps of `connecting`, and keeps the clock."""
 
     def __init__(
         self,
         settings: Settings,
-        target: Target,
-        address: Address,
         on_notice: Callable[[errors.Diagnostics], None] | None,
-        scram_iterations: tuple[int, int],
+        dial: Dialler | None,
     ) -> None:
-        self.settings = settings
-        self.target = target
-        self.address = address
-        self.prefix = target.failure_prefix(address.shown)
-        self.dialled = False
+        self._settings = settings
         self._on_notice = on_notice
-        self._iterations = scram_iterations
+        self._dial = dial
+        self._deadline: Deadline = None
+        self._current: BlockingTransport | None = None
 
-    def run(self) -> Opened:
-        settings, target = self.settings, self.target
-        deadline = deadline_after(connect_timeout(settings))
-        try:
-            sock = open_socket(target, self.address, settings, deadline)
-        except PeerError:
-            self.dialled = True
-            raise
-        self.dialled = True
-        server = self.prefix.removesuffix(" failed: ")
-        transport = BlockingTransport(sock, Channel(self._on_notice), server)
-        try:
-            self._start(transport, deadline)
-        except BaseException:
+    def close(self) -> None:
+        """Close what has been dialled last."""
+        if self._current is not None:
+            self._current.close()
+
+    def perform(self, step: Step) -> Any:
+        if isinstance(step, Converse):
+            transport: Any = step.transport
+            return transport.run(step.flow, self._deadline)
+        if isinstance(step, HangUp):
+            transport = step.transport
             transport.close()
-            raise
-        return Opened(transport, settings, target, self.address)
+            return None
+        if isinstance(step, LookUp):
+            self._restart()
+            if self._dial is not None:
+                return [Address.of_dialler(step.target)]
+            return addresses(step.target, self._deadline)
+        if step.restart:
+            self._restart()
+        return self._transport(step)
 
-    def _start(self, transport: BlockingTransport, deadline: Deadline) -> None:
-        settings = self.settings
-        parameters = {"client_encoding": "UTF8", **settings.startup_parameters()}
-        minimum, asked = settings.protocol_versions
-        credentials = Credentials(
-            _bytes(settings["user"]),
-            None if self.target.password is None else _bytes(self.target.password),
-            # libpq takes an empty list to forbid every challenge; nobody can want that.
-            require_auth=settings.get("require_auth") or None,
-            private=self.address.private,
-            min_iterations=self._iterations[0],
-            max_iterations=self._iterations[1],
-            client_key=settings.scram_client_key,
-            server_key=settings.scram_server_key,
-        )
-        flow = startup(
-            transport.channel,
-            {_bytes(name): _bytes(value) for name, value in parameters.items()},
-            credentials,
-            version=asked,
-            min_version=minimum,
-        )
-        try:
-            transport.run(flow, deadline)
-        except errors.DatabaseError as error:
-            if error.sqlstate == "28P01" and self.target.passfile is not None:
-                error.add_note(f'password retrieved from file "{self.target.passfile}"')
-            raise
+    def _transport(self, step: Dial) -> BlockingTransport:
+        address: Any = step.address
+        if self._dial is not None:
+            sock = self._dial(step.target, connect_timeout(self._settings))
+        else:
+            sock = open_socket(step.target, address, self._settings, self._deadline)
+        server = step.target.failure_prefix(step.address.shown).removesuffix(" failed: ")
+        self._current = BlockingTransport(sock, Channel(self._on_notice), server)
+        return self._current
 
-
-def connect_timeout(settings: Settings) -> float | None:
-    """The option of that name in seconds; None: there is no limit."""
-    seconds = settings.integer("connect_timeout")
-    return float(seconds) if seconds is not None and seconds > 0 else None
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _told(error: errors.Error) -> str:
-    """What `error` adds to the list of attempts: a server's words as libpq shows them, but no
-    control characters of a stranger's, and not without end."""
-    if isinstance(error, errors.ConnectionLost):
-        return error.reason
-    text = error.message
-    if error.diagnostics.localized_severity not in (None, "ERROR") or error.diagnostics.routine:
-        text = error.diagnostics.render()
-    for note in getattr(error, "__notes__", ()):
-        text += f"\n{note}"
-    if len(text) > _SHOWN:
-        text = text[:_SHOWN] + "…"
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text
-    )
-
-
-def _without_secrets(message: str, conninfo: str) -> str:
-    """libpq's `message` about `conninfo`, of which it quotes what it stumbles over: that may be the
-    password."""
-    shown = redact(conninfo)
-    if shown == conninfo:
-        return message
-    message = message.replace(conninfo, shown)
-    for quoted in (r'"(.+)"', r'"([^"]+)"'):
-        for piece in re.findall(quoted, message, re.DOTALL):
-            if piece in conninfo and piece not in shown:
-                message = message.replace(piece, HIDDEN)
-    return message
-
-
-def _failure(told: list[str], last: errors.Error) -> errors.Error:
-    """The error that tells all attempts, of the class of the last one."""
-    text = "\n".join(told)
-    server = last.diagnostics
-    failure = type(last)(text)
-    failure.diagnostics = errors.Diagnostics(
-        message=server.message, severity=server.severity, sqlstate=server.sqlstate
-    )
-    failure.sqlstate = server.sqlstate
-    return failure
+    def _restart(self) -> None:
+        self._deadline = deadline_after(connect_timeout(self._settings))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from pgwire import errors
 from pgwire.conninfo import Settings, Target
+from pgwire.flows.attempts import PeerError
 from pgwire.net.clock import Deadline, seconds_until
 from pgwire.net.readiness import wait_writable
 
@@ -179,7 +180,3 @@ def _check_peer(sock: socket.socket, wanted: str) -> None:
         raise PeerError(
             f'requirepeer specifies "{wanted}", but actual peer user name is "{actual}"'
         )
-
-
-class PeerError(errors.OperationalError):
-    """The server's process is not the required user's: no other address is tried."""
