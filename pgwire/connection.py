@@ -23,7 +23,8 @@ from pgwire.info import ConnectionInfo
 from pgwire.net.blocking import BlockingTransport
 from pgwire.net.cancel import send_cancel_request
 from pgwire.net.clock import Deadline, deadline_after
-from pgwire.net.connect import Opened, open_connection
+from pgwire.net.connect import open_connection
+from pgwire.net.opened import Opened
 from pgwire.net.readiness import wait_readable
 from pgwire.reply import Reply
 from pgwire.results import Result
@@ -89,7 +90,7 @@ class Connection:
     manager it closes itself.
     """
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(self, opened: Opened[BlockingTransport]) -> None:
         self._opened = opened
         self._transport: BlockingTransport = opened.transport
         self._channel = opened.transport.channel

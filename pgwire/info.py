@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pgwire.protocol.constants import server_version_number
 
 if TYPE_CHECKING:
-    from pgwire.net.connect import Opened
+    from pgwire.flows.attempts import Transport
+    from pgwire.net.opened import Opened
 
 
 class ConnectionInfo:
@@ -15,7 +16,7 @@ class ConnectionInfo:
 
     __slots__ = ("_channel", "_opened")
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(self, opened: Opened[Transport]) -> None:
         self._opened = opened
         self._channel = opened.transport.channel
 

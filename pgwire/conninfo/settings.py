@@ -25,7 +25,7 @@ class Settings(Mapping[str, str]):
     Immutable. Made by `resolve`. The password file's passwords are in the targets, not here.
     """
 
-    __slots__ = ("_explicit", "_startup_environment", "_targets", "_values")
+    __slots__ = ("_explicit", "_startup_environment", "_targets", "_values", "home")
 
     def __init__(
         self,
@@ -33,11 +33,14 @@ class Settings(Mapping[str, str]):
         explicit: Mapping[str, str],
         targets: tuple[Target, ...],
         startup_environment: Mapping[str, str],
+        home: str | None = None,
     ) -> None:
+        """`home` is the user's home directory, where default files of TLS are; None: nowhere."""
         self._values = dict(values)
         self._explicit = MappingProxyType(dict(explicit))
         self._targets = targets
         self._startup_environment = MappingProxyType(dict(startup_environment))
+        self.home = home
 
     def __getitem__(self, keyword: str) -> str:
         return self._values[keyword]
@@ -180,7 +183,7 @@ def resolve(
 
         random.shuffle(targets)
     ordered = {keyword: values[keyword] for keyword in OPTIONS if keyword in values}
-    return Settings(ordered, explicit, tuple(targets), _startup_environment(environ))
+    return Settings(ordered, explicit, tuple(targets), _startup_environment(environ), home)
 
 
 def unsupported(settings: Settings) -> str | None:

@@ -29,18 +29,18 @@ from pgwire.flows.idle import terminate
 from pgwire.flows.secure import HandshakeFailed, Security, secure
 from pgwire.flows.startup import startup
 
-class Address(Protocol):
-    """One address of a target."""
 
-    @property
-    def shown(self) -> str | None:
-        """The address in numbers; None for a unix socket."""
-        ...
+class Address:
+    """A socket address that a target stands for. `family` and `sockaddr` are the body's own;
+    `shown` is the numeric form, None for a unix socket; on a `private` way nobody can listen."""
 
-    @property
-    def private(self) -> bool:
-        """Whether nobody can listen on the way."""
-        ...
+    __slots__ = ("family", "private", "shown", "sockaddr")
+
+    def __init__(self, family: int, sockaddr: Any, shown: str | None, *, private: bool) -> None:
+        self.family = family
+        self.sockaddr = sockaddr
+        self.shown = shown
+        self.private = private
 
 
 class Transport(Protocol):

@@ -7,9 +7,10 @@ from pgwire.flows import Flow
 from pgwire.flows.channel import Channel
 from pgwire.protocol import backend
 from pgwire.protocol.frontend import PasswordMessage, SASLInitialResponse, SASLResponse
+from pgwire.protocol.binding import server_end_point
 from pgwire.protocol.md5 import md5_response
 from pgwire.protocol.message import Message
-from pgwire.protocol.scram import ScramClient
+from pgwire.protocol.scram import SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramClient
 
 # What a request of the server is called in `require_auth`, and in the error that refuses it.
 _METHODS: dict[type[Message], tuple[str, str]] = {
@@ -31,8 +32,6 @@ _REFUSED: dict[type[Message], str] = {
     backend.AuthenticationSSPI: "SSPI authentication not supported",
 }
 
-SCRAM_MECHANISMS = (b"SCRAM-SHA-256",)
-
 
 class Credentials:
     """Who wants in, with what, and which ways of asking for it are acceptable.
@@ -44,6 +43,7 @@ class Credentials:
     """
 
     __slots__ = (
+        "channel_binding",
         "client_key",
         "max_iterations",
         "min_iterations",
@@ -60,6 +60,7 @@ class Credentials:
         password: bytes | None,
         *,
         require_auth: str | None = None,
+        channel_binding: str = "prefer",
         private: bool = True,
         min_iterations: int = 1,
         max_iterations: int = 1_000_000,
@@ -69,6 +70,7 @@ class Credentials:
         self.user = user
         self.password = password
         self.require_auth = require_auth
+        self.channel_binding = channel_binding
         self.private = private
         self.min_iterations = min_iterations
         self.max_iterations = max_iterations
@@ -109,9 +111,18 @@ def authenticate(channel: Channel, credentials: Credentials, message: Message) -
     Raises OperationalError for a method that is refused or not supported, ProtocolError for a
     server that claims success in the middle of an exchange. ErrorResponse raises what it says.
     """
+    bound = credentials.channel_binding == "require"
     if isinstance(message, backend.AuthenticationOk):
         credentials.demand("none", "server did not complete authentication")
+        if bound:
+            raise errors.OperationalError(
+                "channel binding required, but server authenticated client without channel binding"
+            )
         return
+    if bound and not isinstance(message, backend.AuthenticationSASL):
+        raise errors.OperationalError(
+            "channel binding required but not supported by server's authentication request"
+        )
     if type(message) in _METHODS:
         method, called = _METHODS[type(message)]
         credentials.demand(method, f"server requested {called}")
@@ -152,29 +163,27 @@ def _cleartext(channel: Channel, credentials: Credentials) -> Flow[None]:
 
 
 def _sasl(channel: Channel, credentials: Credentials, offered: tuple[bytes, ...]) -> Flow[None]:
-    if not any(mechanism in offered for mechanism in SCRAM_MECHANISMS):
-        credentials.demand("scram-sha-256", "server requested SASL authentication")
-        if b"SCRAM-SHA-256-PLUS" in offered:
-            raise errors.OperationalError(
-                "server offered SCRAM-SHA-256-PLUS authentication over a non-SSL connection"
-            )
-        raise errors.OperationalError(
-            "none of the server's SASL authentication mechanisms are supported"
-        )
-    if b"SCRAM-SHA-256-PLUS" in offered:
+    if SCRAM_SHA_256_PLUS in offered and not channel.secured:
         raise errors.ProtocolError(
             "server offered SCRAM-SHA-256-PLUS authentication over a non-SSL connection"
+        )
+    binding = _binding(channel, credentials, offered)
+    if binding is None and SCRAM_SHA_256 not in offered:
+        credentials.demand("scram-sha-256", "server requested SASL authentication")
+        raise errors.OperationalError(
+            "none of the server's SASL authentication mechanisms are supported"
         )
     credentials.demand("scram-sha-256", "server requested SCRAM-SHA-256 authentication")
     keys = credentials.client_key, credentials.server_key
     password = credentials.need_password() if None in keys else b""
     scram = ScramClient(
         password,
-        mechanisms=SCRAM_MECHANISMS,
+        mechanisms=offered,
         min_iterations=credentials.min_iterations,
         max_iterations=credentials.max_iterations,
         client_key=credentials.client_key,
         server_key=credentials.server_key,
+        channel_binding=binding,
     )
     channel.password_used = True
     yield channel.send(SASLInitialResponse(scram.mechanism, scram.client_first()))
@@ -190,6 +199,31 @@ def _sasl(channel: Channel, credentials: Credentials, offered: tuple[bytes, ...]
     if not isinstance(message, backend.AuthenticationSASLFinal):
         raise _unproved(message)
     scram.verify_final(message.data)
+
+
+def _binding(
+    channel: Channel, credentials: Credentials, offered: tuple[bytes, ...]
+) -> bytes | None:
+    """The data that binds SCRAM to this TLS session; None for SCRAM without it.
+
+    Raises OperationalError if channel_binding=require cannot be met.
+    """
+    required = credentials.channel_binding == "require"
+    if required and not channel.secured:
+        raise errors.OperationalError("channel binding required, but SSL not in use")
+    if required and SCRAM_SHA_256_PLUS not in offered:
+        raise errors.OperationalError(
+            "channel binding is required, but server did not offer an authentication method that "
+            "supports channel binding"
+        )
+    if channel.layer is None or not channel.secured or credentials.channel_binding == "disable":
+        return None
+    try:
+        return server_end_point(channel.layer.certificate)
+    except errors.OperationalError:
+        if required:
+            raise
+        return None
 
 
 def _unproved(message: Message) -> errors.ProtocolError:

@@ -11,7 +11,7 @@ from pgwire.net.opened import Opened
 from pgwire.net.sockets import open_socket
 
 
-def send_cancel_request(opened: Opened, deadline: Deadline) -> None:
+def send_cancel_request(opened: Opened[BlockingTransport], deadline: Deadline) -> None:
     """Ask the server to cancel what the session `opened` is running.
 
     It goes to the very address that the session is connected to, secured as the session is, and

@@ -9,21 +9,23 @@ from typing import Any
 
 from pgwire import errors
 from pgwire.conninfo import Settings, Target
-from pgwire.flows.attempts import Connected, Converse, Dial, HangUp, LookUp, Step, connecting
+from pgwire.flows.attempts import (
+    Address,
+    Connected,
+    Converse,
+    Dial,
+    HangUp,
+    LookUp,
+    Step,
+    connecting,
+)
 from pgwire.flows.channel import Channel
 from pgwire.net.blocking import BlockingTransport
 from pgwire.net.clock import Deadline, deadline_after
-from pgwire.net.opened import Opened, connect_timeout, wish
-from pgwire.net.sockets import Address, addresses, open_socket
+from pgwire.net.opened import Opened, connect_timeout, server_name, wish
+from pgwire.net.sockets import addresses, open_socket
 
 Dialler = Callable[[Target, "float | None"], socket.socket]
-
-
-class BlockingOpened(Opened):
-    """A session in the blocking body."""
-
-    __slots__ = ()
-    transport: BlockingTransport
 
 
 def open_connection(
@@ -35,7 +37,7 @@ def open_connection(
     scram_iterations: tuple[int, int],
     ssl_context: ssl.SSLContext | None = None,
     dial: Dialler | None = None,
-) -> Opened:
+) -> Opened[BlockingTransport]:
     """Try the targets of the connection string one after the other; see `pgwire.connect`."""
     wanted = wish(
         conninfo,
@@ -56,8 +58,9 @@ def open_connection(
             else:
                 step = steps.send(done)
     except StopIteration as stop:
-        connected: Connected[BlockingTransport, Address] = stop.value
-        return Opened(connected, wanted.settings)
+        connected: Connected = stop.value
+        assert body.current is not None
+        return Opened(body.current, connected, wanted.settings)
     except BaseException:
         body.close()
         raise
@@ -76,12 +79,12 @@ class _Body:
         self._on_notice = on_notice
         self._dial = dial
         self._deadline: Deadline = None
-        self._current: BlockingTransport | None = None
+        self.current: BlockingTransport | None = None
 
     def close(self) -> None:
         """Close what has been dialled last."""
-        if self._current is not None:
-            self._current.close()
+        if self.current is not None:
+            self.current.close()
 
     def perform(self, step: Step) -> Any:
         if isinstance(step, Converse):
@@ -94,21 +97,20 @@ class _Body:
         if isinstance(step, LookUp):
             self._restart()
             if self._dial is not None:
-                return [Address.of_dialler(step.target)]
+                return [Address(socket.AF_UNSPEC, None, None, private=False)]
             return addresses(step.target, self._deadline)
         if step.restart:
             self._restart()
         return self._transport(step)
 
     def _transport(self, step: Dial) -> BlockingTransport:
-        address: Any = step.address
         if self._dial is not None:
             sock = self._dial(step.target, connect_timeout(self._settings))
         else:
-            sock = open_socket(step.target, address, self._settings, self._deadline)
-        server = step.target.failure_prefix(step.address.shown).removesuffix(" failed: ")
-        self._current = BlockingTransport(sock, Channel(self._on_notice), server)
-        return self._current
+            sock = open_socket(step.target, step.address, self._settings, self._deadline)
+        server = server_name(step.target, step.address)
+        self.current = BlockingTransport(sock, Channel(self._on_notice), server)
+        return self.current
 
     def _restart(self) -> None:
         self._deadline = deadline_after(connect_timeout(self._settings))

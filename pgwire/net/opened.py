@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from functools import partial
+from typing import Generic, TypeVar
 
 from pgwire import errors
 from pgwire.conninfo import Settings, Target, resolve, unsupported
@@ -14,16 +15,20 @@ from pgwire.flows.secure import Security
 from pgwire.types.encodings import python_codec
 
 
-class Opened:
-    """What a connection was opened with, and to: enough to dial the same place once more."""
+_TransportT = TypeVar("_TransportT", bound=Transport, covariant=True)
 
-    __slots__ = ("_connected", "server", "settings")
 
-    def __init__(self, connected: Connected, settings: Settings) -> None:
-        self._connected = connected
+class Opened(Generic[_TransportT]):
+    """A session's `transport`, and what it was opened with, and to: enough to dial the same place
+    once more. `server` is how errors call the place."""
+
+    __slots__ = ("_connected", "server", "settings", "transport")
+
+    def __init__(self, transport: _TransportT, connected: Connected, settings: Settings) -> None:
+        self.transport = transport
         self.settings = settings
-        shown = connected.target.failure_prefix(connected.address.shown)
-        self.server = shown.removesuffix(" failed: ")
+        self._connected = connected
+        self.server = server_name(connected.target, connected.address)
 
     @property
     def target(self) -> Target:
@@ -41,19 +46,19 @@ class Opened:
         return self._connected.security
 
     @property
-    def transport(self) -> Transport:
-        """The connection on the network."""
-        return self._connected.transport
-
-    @property
     def channel(self) -> Channel:
         """The protocol side of the session."""
-        return self._connected.transport.channel
+        return self.transport.channel
 
     @property
     def connect_timeout(self) -> float | None:
         """The option of that name in seconds; None: there is no limit."""
         return connect_timeout(self.settings)
+
+
+def server_name(target: Target, address: Address) -> str:
+    """`connection to server at "db1" (10.0.0.5), port 5432`."""
+    return target.failure_prefix(address.shown).removesuffix(" failed: ")
 
 
 def connect_timeout(settings: Settings) -> float | None:
@@ -80,9 +85,7 @@ def wish(
     return Wish(settings, partial(_security, settings, ssl_context), scram_iterations)
 
 
-def _security(
-    settings: Settings, ssl_context: ssl.SSLContext | None, target: Target
-) -> Security:
+def _security(settings: Settings, ssl_context: ssl.SSLContext | None, target: Target) -> Security:
     # `ssl` is half of what importing pgwire would cost.
     from pgwire.tls.context import security
 

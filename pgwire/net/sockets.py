@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from pgwire import errors
 from pgwire.conninfo import Settings, Target
-from pgwire.flows.attempts import PeerError
+from pgwire.flows.attempts import Address, PeerError
 from pgwire.net.clock import Deadline, seconds_until
 from pgwire.net.readiness import wait_writable
 
@@ -26,24 +26,6 @@ _HINT = {
 _Found = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
 
-class Address:
-    """A socket address that a target stands for; `shown` is its numeric form for messages."""
-
-    __slots__ = ("family", "shown", "sockaddr")
-
-    def __init__(self, family: int, sockaddr: object, shown: str | None) -> None:
-        self.family = family
-        self.sockaddr = sockaddr
-        self.shown = shown
-
-    @property
-    def private(self) -> bool:
-        """Whether nobody can listen on the way: a unix socket or the loop-back interface."""
-        return self.family == socket.AF_UNIX or (
-            self.shown is not None and (self.shown.startswith("127.") or self.shown == "::1")
-        )
-
-
 def addresses(target: Target, deadline: Deadline) -> list[Address]:
     """All addresses of `target`, in the resolver's order.
 
@@ -51,14 +33,18 @@ def addresses(target: Target, deadline: Deadline) -> list[Address]:
     ConninfoError for a wrong port.
     """
     if target.kind == "unix":
-        return [Address(socket.AF_UNIX, target.socket_address(), None)]
+        return [Address(socket.AF_UNIX, target.socket_address(), None, private=True)]
     port = target.port_number()
     try:
         found = _look_up(target.lookup_name, port, bool(target.hostaddr), deadline)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise target.lookup_error(reason or str(error)) from error
-    return [Address(family, sockaddr, str(sockaddr[0])) for family, _, _, _, sockaddr in found]
+    return [
+        Address(family, sockaddr, shown, private=shown.startswith("127.") or shown == "::1")
+        for family, _, _, _, sockaddr in found
+        for shown in [str(sockaddr[0])]
+    ]
 
 
 def _look_up(name: str, port: int, numeric: bool, deadline: Deadline) -> Sequence[_Found]:

@@ -7,6 +7,7 @@ import warnings
 
 from pgwire import errors
 from pgwire.conninfo import Settings, Target
+from pgwire.flows.channel import Layer
 from pgwire.tls.files import check_private_key, client_certificate, default_file, exists
 from pgwire.tls.layer import TLSLayer
 from pgwire.tls.names import check_names
@@ -37,8 +38,9 @@ class Security:
         """A TLS session that has not begun."""
         return TLSLayer(self._context, self.server_name)
 
-    def verify(self, layer: TLSLayer, *, direct: bool) -> None:
+    def verify(self, layer: Layer, *, direct: bool) -> None:
         """What is to be checked when the handshake is done. Raises OperationalError."""
+        assert isinstance(layer, TLSLayer)
         if direct and layer.alpn is None:
             raise errors.OperationalError(
                 "direct SSL connection was established without ALPN protocol negotiation extension"
@@ -165,9 +167,7 @@ def _identify(context: ssl.SSLContext, settings: Settings) -> None:
     )
     if certificate is None:
         return
-    key = check_private_key(
-        settings.get("sslkey") or default_file(settings.home, "postgresql.key")
-    )
+    key = check_private_key(settings.get("sslkey") or default_file(settings.home, "postgresql.key"))
     try:
         # Without a function OpenSSL would ask for a passphrase on the terminal.
         context.load_cert_chain(certificate, key, password=lambda: settings.get("sslpassword", ""))

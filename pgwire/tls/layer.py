@@ -49,16 +49,16 @@ class TLSLayer:
         """Move what has been received into `frames`; false if the peer has ended TLS."""
         while True:
             try:
-                count = self._object.read(_ROOM, frames.writable())  # type: ignore[arg-type]
+                data = self._object.read(_ROOM)
             except ssl.SSLWantReadError:
                 return True
             except ssl.SSLZeroReturnError:
                 return False
             except ssl.SSLError as error:
                 raise errors.OperationalError(f"SSL error: {_reason(error)}") from error
-            if count == 0:
+            if not data:
                 return False
-            frames.wrote(count)  # type: ignore[arg-type]
+            frames.feed(data)
 
     def encrypt(self, data: bytes) -> bytes:
         """`data` as ciphertext, after what TLS itself has to say."""
