@@ -72,11 +72,8 @@ class Option:
         return f"<Option {self.keyword}>"
 
 
-_NO_TLS = "this version of pgwire connects without TLS"
-_ONLY_WITH_TLS = "accepted; without effect, as " + _NO_TLS
 _NO_GSS = "accepted; without effect, as pgwire has no GSSAPI"
 _NO_OAUTH = "accepted; a server that asks for OAuth is refused"
-_NO_ROLE_CHECK = "this version of pgwire does not look at the kind of session a server offers"
 _TLS_VERSIONS = ("", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _PROTOCOL_VERSIONS = ("3.0", "3.2", "latest")
 _SESSION_KINDS = ("read-write", "read-only", "primary", "standby", "prefer-standby")
@@ -114,7 +111,6 @@ _TABLE = (
         values=("disable", "prefer", "require"),
         since="13",
         honoured="disable and prefer",
-        refused={"require": _NO_TLS + ", to which it would be bound"},
     ),
     Option(
         "connect_timeout",
@@ -201,7 +197,6 @@ _TABLE = (
         values=("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
         since="7.4",
         honoured="disable, allow and prefer, all without TLS",
-        refused=dict.fromkeys(("require", "verify-ca", "verify-full"), _NO_TLS),
     ),
     Option(
         "sslnegotiation",
@@ -211,7 +206,6 @@ _TABLE = (
         values=("postgres", "direct"),
         since="17",
         honoured="postgres",
-        refused={"direct": _NO_TLS},
     ),
     Option(
         "sslcompression",
@@ -219,21 +213,18 @@ _TABLE = (
         environment="PGSSLCOMPRESSION",
         default="0",
         since="9.2",
-        honoured=_ONLY_WITH_TLS,
     ),
     Option(
         "sslcert",
         "File with the client's certificate.",
         environment="PGSSLCERT",
         since="8.4",
-        honoured=_ONLY_WITH_TLS,
     ),
     Option(
         "sslkey",
         "File with the client's private key.",
         environment="PGSSLKEY",
         since="8.4",
-        honoured=_ONLY_WITH_TLS,
     ),
     Option(
         "sslcertmode",
@@ -242,7 +233,7 @@ _TABLE = (
         values=("disable", "allow", "require"),
         since="16",
         honoured="disable and allow",
-        refused={"require": _NO_TLS},
+        refused={"require": "Python's ssl module does not tell whether a server asked"},
     ),
     Option(
         "sslpassword",
@@ -250,28 +241,25 @@ _TABLE = (
         since="13",
         display="*",
         secret=True,
-        honoured=_ONLY_WITH_TLS,
     ),
     Option(
         "sslrootcert",
         "File with the certificates to trust, or system for those of the operating system.",
         environment="PGSSLROOTCERT",
         since="8.4",
-        honoured="system asks for sslmode=verify-full; otherwise " + _ONLY_WITH_TLS,
+        honoured="`system` stands for the trusted roots of the system, and asks for sslmode=verify-full",
     ),
     Option(
         "sslcrl",
         "File with revoked certificates.",
         environment="PGSSLCRL",
         since="8.4",
-        honoured=_ONLY_WITH_TLS,
     ),
     Option(
         "sslcrldir",
         "Directory with revoked certificates.",
         environment="PGSSLCRLDIR",
         since="14",
-        honoured=_ONLY_WITH_TLS,
     ),
     Option(
         "sslsni",
@@ -279,7 +267,6 @@ _TABLE = (
         environment="PGSSLSNI",
         default="1",
         since="14",
-        honoured=_ONLY_WITH_TLS,
     ),
     Option(
         "requirepeer",
@@ -314,7 +301,6 @@ _TABLE = (
         default="TLSv1.2",
         values=_TLS_VERSIONS,
         since="13",
-        honoured=_ONLY_WITH_TLS,
     ),
     Option(
         "ssl_max_protocol_version",
@@ -322,7 +308,6 @@ _TABLE = (
         environment="PGSSLMAXPROTOCOLVERSION",
         values=_TLS_VERSIONS,
         since="13",
-        honoured=_ONLY_WITH_TLS,
     ),
     Option(
         "gssencmode",
@@ -370,7 +355,6 @@ _TABLE = (
         values=("any", *_SESSION_KINDS),
         since="10",
         honoured="any",
-        refused=dict.fromkeys(_SESSION_KINDS, _NO_ROLE_CHECK),
     ),
     Option(
         "load_balance_hosts",
@@ -410,7 +394,6 @@ _TABLE = (
         "File to which the keys of the TLS session are appended.",
         since="18",
         display="D",
-        honoured=_ONLY_WITH_TLS,
     ),
 )
 

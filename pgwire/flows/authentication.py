@@ -6,8 +6,8 @@ from pgwire import errors
 from pgwire.flows import Flow
 from pgwire.flows.channel import Channel
 from pgwire.protocol import backend
-from pgwire.protocol.frontend import PasswordMessage, SASLInitialResponse, SASLResponse
 from pgwire.protocol.binding import server_end_point
+from pgwire.protocol.frontend import PasswordMessage, SASLInitialResponse, SASLResponse
 from pgwire.protocol.md5 import md5_response
 from pgwire.protocol.message import Message
 from pgwire.protocol.scram import SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramClient

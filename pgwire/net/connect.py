@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pgwire import errors
 from pgwire.conninfo import Settings, Target
@@ -24,6 +23,9 @@ from pgwire.net.blocking import BlockingTransport
 from pgwire.net.clock import Deadline, deadline_after
 from pgwire.net.opened import Opened, connect_timeout, server_name, wish
 from pgwire.net.sockets import addresses, open_socket
+
+if TYPE_CHECKING:
+    import ssl
 
 Dialler = Callable[[Target, "float | None"], socket.socket]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from functools import partial
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pgwire import errors
 from pgwire.conninfo import Settings, Target, resolve, unsupported
@@ -14,6 +13,8 @@ from pgwire.flows.channel import Channel
 from pgwire.flows.secure import Security
 from pgwire.types.encodings import python_codec
 
+if TYPE_CHECKING:
+    import ssl
 
 _TransportT = TypeVar("_TransportT", bound=Transport, covariant=True)
 

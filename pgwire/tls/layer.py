@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 
 from pgwire import errors
 from pgwire.protocol.framing import FrameBuffer
@@ -73,10 +74,8 @@ class TLSLayer:
 
     def goodbye(self) -> bytes:
         """The close_notify alert."""
-        try:
+        with suppress(ssl.SSLError):  # it wants the peer's too, for which nobody waits
             self._object.unwrap()
-        except ssl.SSLError:
-            pass  # wants the peer's, for which nobody waits
         return self._outgoing.read()
 
     @property
