@@ -1,4 +1,4 @@
-"""The real libpq, where there is one, as the judge of connection strings."""
+"""The real libpq, where there is one, as the judge of ours: connection strings, connecting."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import os
 from collections.abc import Iterator
 from itertools import count, takewhile
 from pathlib import Path
+from typing import NamedTuple
 
-import pytest
+_CONNECTION_OK = 0
 
 
 class _Row(ctypes.Structure):
@@ -25,6 +26,14 @@ class _Row(ctypes.Structure):
         ("dispchar", ctypes.c_char_p),
         ("dispsize", ctypes.c_int),
     )
+
+
+class Attempt(NamedTuple):
+    """What came of connecting: an error message, or "" and whether it is encrypted."""
+
+    error: str
+    encrypted: bool
+    process_id: int
 
 
 class LibPQ:
@@ -42,6 +51,23 @@ class LibPQ:
         self._free.argtypes = [ctypes.POINTER(_Row)]
         self._freemem = library.PQfreemem
         self._freemem.argtypes = [ctypes.c_void_p]
+        self._connect = library.PQconnectdb
+        self._connect.argtypes = [ctypes.c_char_p]
+        self._connect.restype = ctypes.c_void_p
+        self._finish = library.PQfinish
+        self._status = library.PQstatus
+        self._encrypted = library.PQsslInUse
+        self._process_id = library.PQbackendPID
+        self._message = library.PQerrorMessage
+        for function in (
+            self._finish,
+            self._status,
+            self._encrypted,
+            self._process_id,
+            self._message,
+        ):
+            function.argtypes = [ctypes.c_void_p]
+        self._message.restype = ctypes.c_char_p
         self.options = self._rows(self._defaults())
         self.keywords = [row["keyword"] for row in self.options]
 
@@ -55,6 +81,20 @@ class LibPQ:
         text = ctypes.string_at(message.value).decode("utf-8", "surrogateescape")
         self._freemem(message)
         return text.removesuffix("\n")
+
+    def connect(self, conninfo: str) -> Attempt:
+        """Connect, look, and close. It reads this process's environment and files, HOME's too."""
+        connection = self._connect(conninfo.encode("utf-8", "surrogateescape"))
+        try:
+            good = self._status(connection) == _CONNECTION_OK
+            message = "" if good else self._message(connection).decode("utf-8", "surrogateescape")
+            return Attempt(
+                message.removesuffix("\n"),
+                good and bool(self._encrypted(connection)),
+                self._process_id(connection),
+            )
+        finally:
+            self._finish(connection)
 
     def _rows(self, rows: ctypes._Pointer[_Row]) -> list[dict[str, str | None]]:
         found = []
@@ -85,8 +125,6 @@ def _candidates() -> Iterator[str]:
         yield installed
 
 
-@pytest.fixture(scope="session")
-def libpq() -> LibPQ:
-    for path in _candidates():
-        return LibPQ(path)
-    pytest.skip("no libpq found: install one, or name one in PGWIRE_TEST_LIBPQ")
+def find_libpq() -> LibPQ | None:
+    """The libpq of PGWIRE_TEST_LIBPQ, of psycopg's wheel, or of the system; None if there is none."""
+    return next(map(LibPQ, _candidates()), None)
