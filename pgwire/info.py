@@ -57,6 +57,25 @@ class ConnectionInfo:
         return self._channel.password_used
 
     @property
+    def tls_version(self) -> str | None:
+        """The version of TLS, such as `TLSv1.3`; None if the session is not encrypted."""
+        layer = self._channel.layer
+        return None if layer is None or not self._channel.secured else layer.version
+
+    @property
+    def tls_cipher(self) -> str | None:
+        """The cipher suite in OpenSSL's words; None if the session is not encrypted."""
+        layer = self._channel.layer
+        return None if layer is None or not self._channel.secured else layer.cipher
+
+    @property
+    def server_certificate(self) -> bytes | None:
+        """The server's certificate, DER; None if the session is not encrypted. Whether it was
+        verified depends on `sslmode` and `sslrootcert`."""
+        layer = self._channel.layer
+        return None if layer is None or not self._channel.secured else layer.certificate
+
+    @property
     def user(self) -> str:
         """The role that logged in."""
         return self._opened.settings["user"]

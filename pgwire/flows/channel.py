@@ -85,6 +85,16 @@ class Layer(Protocol):
         """The server's certificate, DER."""
         ...
 
+    @property
+    def version(self) -> str:
+        """The version of the protocol, as `TLSv1.3`."""
+        ...
+
+    @property
+    def cipher(self) -> str:
+        """The name of the cipher suite."""
+        ...
+
 
 class Channel:
     """The protocol side of one connection; flows work on it, runners fill its `frames`."""

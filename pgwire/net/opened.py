@@ -10,7 +10,7 @@ from pgwire import errors
 from pgwire.conninfo import Settings, Target, resolve, unsupported
 from pgwire.flows.attempts import Address, Connected, Transport, Wish
 from pgwire.flows.channel import Channel
-from pgwire.flows.secure import Security
+from pgwire.flows.secure import Security as AnySecurity
 from pgwire.types.encodings import python_codec
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Opened(Generic[_TransportT]):
         return self._connected.address
 
     @property
-    def security(self) -> Security | None:
+    def security(self) -> AnySecurity | None:
         """How the session is secured; None if it is not."""
         return self._connected.security
 
@@ -86,8 +86,10 @@ def wish(
     return Wish(settings, partial(_security, settings, ssl_context), scram_iterations)
 
 
-def _security(settings: Settings, ssl_context: ssl.SSLContext | None, target: Target) -> Security:
+def _security(
+    settings: Settings, ssl_context: ssl.SSLContext | None, target: Target
+) -> AnySecurity:
     # `ssl` is half of what importing pgwire would cost.
-    from pgwire.tls.context import security
+    from pgwire.tls.context import Security
 
-    return security(settings, target, ssl_context)
+    return Security(settings, target, ssl_context)

@@ -11,6 +11,7 @@ from pgwire.flows.channel import Layer
 from pgwire.tls.files import check_private_key, client_certificate, default_file, exists
 from pgwire.tls.layer import TLSLayer
 from pgwire.tls.names import check_names
+from pgwire.tls.own import check_own, own_server_name
 
 ALPN = "postgresql"
 
@@ -23,20 +24,40 @@ _VERSIONS = {
 
 
 class Security:
-    """How one target is to be secured: the context, the name to send, the name to verify."""
+    """How one target is to be secured. The files are read when a server is ready for TLS, not
+    before: with another one they do not matter."""
 
-    __slots__ = ("_context", "_verified_name", "server_name")
+    __slots__ = ("_context", "_own", "_settings", "_target")
 
     def __init__(
-        self, context: ssl.SSLContext, server_name: str | None, verified_name: str | None
+        self, settings: Settings, target: Target, own_context: ssl.SSLContext | None = None
     ) -> None:
-        self._context = context
-        self.server_name = server_name
-        self._verified_name = verified_name
+        """The security that `settings` ask for towards `target`, with the caller's `own_context`
+        if there is one: see `pgwire.tls.own`."""
+        self._settings = settings
+        self._target = target
+        self._own = own_context is not None
+        self._context = own_context
+
+    @property
+    def _mode(self) -> str:
+        return self._settings["sslmode"]
 
     def layer(self) -> TLSLayer:
-        """A TLS session that has not begun."""
-        return TLSLayer(self._context, self.server_name)
+        """A TLS session that has not begun.
+
+        Raises OperationalError in libpq's words if a file is missing, unreadable or badly
+        protected, or if the caller's own context is weaker than `sslmode`.
+        """
+        if self._context is None:
+            self._context = _context(self._settings, self._mode)
+        name = _server_name(self._settings, self._target)
+        if self._own:
+            check_own(self._context, self._mode)
+            name = own_server_name(self._context, self._target.host, name)
+            if self._settings["sslnegotiation"] == "direct":
+                self._context.set_alpn_protocols([ALPN])
+        return TLSLayer(self._context, name)
 
     def verify(self, layer: Layer, *, direct: bool) -> None:
         """What is to be checked when the handshake is done. Raises OperationalError."""
@@ -49,33 +70,11 @@ class Security:
             raise errors.OperationalError(
                 "SSL connection was established with unexpected ALPN protocol"
             )
-        if self._verified_name is not None:
-            check_names(layer.names, self._verified_name)
-
-
-def security(
-    settings: Settings, target: Target, own_context: ssl.SSLContext | None = None
-) -> Security:
-    """The security that `settings` ask for towards `target`.
-
-    `own_context` is the caller's: it is used as it is, but under `sslmode=verify-ca` and
-    `verify-full` only if it verifies, and the host name is checked by us in any case.
-
-    Raises OperationalError in libpq's words if a file is missing, unreadable or badly protected.
-    """
-    mode = settings["sslmode"]
-    if own_context is not None:
-        if mode.startswith("verify") and own_context.verify_mode != ssl.CERT_REQUIRED:
-            raise errors.OperationalError(
-                f"the SSLContext that was given does not verify certificates, which sslmode={mode} "
-                "demands: set its verify_mode to ssl.CERT_REQUIRED"
-            )
-        context = own_context
-        context.set_alpn_protocols([ALPN])
-    else:
-        context = _context(settings, mode)
-    verified_name = target.host if mode == "verify-full" else None
-    return Security(context, _server_name(settings, target), verified_name)
+        if self._mode.startswith("verify") and not layer.names:
+            # It cannot be, unless somebody has changed the context behind our back.
+            raise errors.OperationalError("the server's certificate has not been verified")
+        if self._mode == "verify-full":
+            check_names(layer.names, self._target.host)
 
 
 def _context(settings: Settings, mode: str) -> ssl.SSLContext:
@@ -197,7 +196,12 @@ def _server_name(settings: Settings, target: Target) -> str | None:
         return None
     if not host or ":" in host or not host.strip("0123456789."):
         return None
-    return host
+    # What DNS cannot hold goes without: `ssl` refuses it, and no server has such a name.
+    try:
+        length = len(host.encode("idna"))
+    except UnicodeError:
+        return None
+    return host if length < 256 else None
 
 
 def _shown(error: Exception) -> str:

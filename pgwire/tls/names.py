@@ -32,7 +32,8 @@ def check_names(certificate: Mapping[str, object], host: str) -> None:
             matches = _matches(str(name), host)
         elif kind == "IP Address":
             own_kind = own_kind or address is not None
-            matches = address is not None and _address(str(name).strip()) == address
+            name = _shown_address(str(name).strip())
+            matches = address is not None and _address(name) == address
         else:
             continue
         seen.append(str(name))
@@ -86,6 +87,14 @@ def _address(host: str) -> bytes | None:
         return ipaddress.IPv6Address(host).packed
     except ValueError:
         return None
+
+
+def _shown_address(name: str) -> str:
+    """An address as inet_ntop() writes it: `ssl` writes out every zero of IPv6."""
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name
 
 
 def _common_name(certificate: Mapping[str, object]) -> str | None:
