@@ -16,6 +16,20 @@ from pgwire.types.encodings import python_codec
 if TYPE_CHECKING:
     import ssl
 
+# What a caller's own SSLContext decides in place of these options.
+_CONTEXT_OPTIONS = (
+    "sslcert",
+    "sslkey",
+    "sslpassword",
+    "sslcertmode",
+    "sslrootcert",
+    "sslcrl",
+    "sslcrldir",
+    "ssl_min_protocol_version",
+    "ssl_max_protocol_version",
+    "sslkeylogfile",
+)
+
 _TransportT = TypeVar("_TransportT", bound=Transport, covariant=True)
 
 
@@ -78,7 +92,12 @@ def wish(
 ) -> Wish:
     """What is to be connected to. Raises ConninfoError, and NotSupportedError for what this
     version cannot do."""
+    if ssl_context is not None:
+        # Who brings authorities wants them used. The environment is asked after what was said.
+        environ = {"PGSSLMODE": "verify-full", **environ}
     settings = resolve(conninfo, options, environ=environ)
+    if ssl_context is not None:
+        _check_beside_context(settings)
     refused = unsupported(settings)
     if refused is not None:
         raise errors.NotSupportedError(refused)

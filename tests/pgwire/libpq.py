@@ -126,5 +126,5 @@ def _candidates() -> Iterator[str]:
 
 
 def find_libpq() -> LibPQ | None:
-    """The libpq of PGWIRE_TEST_LIBPQ, of psycopg's wheel, or of the system; None if there is none."""
+    """The libpq of PGWIRE_TEST_LIBPQ, of psycopg's wheel, or of the system, if there is one."""
     return next(map(LibPQ, _candidates()), None)

@@ -1,4 +1,4 @@
-"""Certificates for tests, made anew in each run: authorities, servers, clients, revocation lists."""
+"""Certificates for tests, made anew in each run, and lists of those that are revoked."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Authority:
         hash_name: str = "sha256",
         expired: bool = False,
     ) -> Identity:
-        """A certificate for `name` (None: without any common name), good for servers and clients."""
+        """A certificate for `name` (None: without common name), for servers and clients."""
         names: list[x509.GeneralName] = [x509.DNSName(dns_name) for dns_name in dns]
         names += [x509.IPAddress(ipaddress.ip_address(ip)) for ip in ips]
         return _sign(
