@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pgwire.flows import Flow
 from pgwire.flows.channel import Notification
+from pgwire.flows.oauth import TokenCallback
 from pgwire.flows.query import Exchange
 from pgwire.net.blocking import BlockingTransport, drive
 from pgwire.net.cancel import send_cancel_request
@@ -35,6 +36,8 @@ def connect(
     scram_min_iterations: int = 1,
     scram_max_iterations: int = 1_000_000,
     ssl_context: ssl.SSLContext | None = None,
+    oauth_token: TokenCallback | None = None,
+    secure: bool = False,
     environ: Mapping[str, str] | None = None,
     **options: str | int | float | bool | os.PathLike[str] | None,
 ) -> Connection:
@@ -52,6 +55,12 @@ def connect(
             stronger: `verify-ca` and `verify-full` demand a context that verifies, and
             `verify-full` compares the host name even if `check_hostname` is unset. Under
             `sslnegotiation=direct` the ALPN protocols of the context are set.
+        oauth_token: called with a `TokenRequest` when the server asks for OAuth; returns the
+            bearer token. It may take its time: no connection is open and `connect_timeout` does
+            not run. What it raises is raised.
+        secure: demand `sslmode=verify-full`, `channel_binding=require` and
+            `require_auth=scram-sha-256`, whatever service file and environment say. A connection
+            string or option that says otherwise is an error.
         environ: environment variables to read, instead of `os.environ`.
         options: connection options by keyword (`host="db1"`); they override `conninfo`.
 
@@ -73,6 +82,8 @@ def connect(
         on_notice=on_notice,
         scram_iterations=(scram_min_iterations, scram_max_iterations),
         ssl_context=ssl_context,
+        oauth_token=oauth_token,
+        secure=secure,
     )
     return Connection(opened)
 
@@ -169,9 +180,11 @@ class Connection(Session[BlockingTransport, Reply]):
         what the server said, when the session ends. Manual: LISTEN.
         """
         queue = self._channel.notifications
-        while queue or self._do(self._listen(timeout)):
+        while True:
             while queue:
                 yield queue.popleft()
+            if not self._do(self._listen(timeout)):
+                return
 
     def take_notifications(self) -> None:
         """Take in what has arrived while no query is running, without waiting. Raises as

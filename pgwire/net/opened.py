@@ -10,6 +10,7 @@ from pgwire import errors
 from pgwire.conninfo import Settings, Target, resolve, unsupported
 from pgwire.flows.attempts import Address, Connected, Transport, Wish
 from pgwire.flows.channel import Channel
+from pgwire.flows.oauth import TokenCallback
 from pgwire.flows.secure import Security as AnySecurity
 from pgwire.types.encodings import python_codec
 
@@ -89,20 +90,38 @@ def wish(
     environ: Mapping[str, str],
     scram_iterations: tuple[int, int],
     ssl_context: ssl.SSLContext | None,
+    oauth_token: TokenCallback | None,
+    secure: bool,
 ) -> Wish:
     """What is to be connected to. Raises ConninfoError, and NotSupportedError for what this
     version cannot do."""
     if ssl_context is not None:
         # Who brings authorities wants them used. The environment is asked after what was said.
         environ = {"PGSSLMODE": "verify-full", **environ}
-    settings = resolve(conninfo, options, environ=environ)
+    settings = resolve(conninfo, options, environ=environ, secure=secure)
     if ssl_context is not None:
         _check_beside_context(settings)
     refused = unsupported(settings)
     if refused is not None:
         raise errors.NotSupportedError(refused)
     python_codec(settings.get("client_encoding", "UTF8"))  # unknown ones are told before dialling
-    return Wish(settings, partial(_security, settings, ssl_context), scram_iterations)
+    security = partial(_security, settings, ssl_context)
+    return Wish(settings, security, scram_iterations, oauth_token)
+
+
+def _check_beside_context(settings: Settings) -> None:
+    """Raise ConninfoError for what would be ignored, or weaken, beside a caller's SSLContext."""
+    mode = settings["sslmode"]
+    if mode not in ("require", "verify-ca", "verify-full"):
+        raise errors.ConninfoError(
+            f'weak sslmode "{mode}" may not be used with ssl_context '
+            '(use "require", "verify-ca", or "verify-full")'
+        )
+    for keyword in _CONTEXT_OPTIONS:
+        if settings.explicit.get(keyword):
+            raise errors.ConninfoError(
+                f"{keyword} may not be used with ssl_context: set it in the context"
+            )
 
 
 def _security(
