@@ -81,7 +81,7 @@ def _address(host: str) -> bytes | None:
     """The 4 or 16 bytes of an IP address; None if `host` is none."""
     try:
         return socket.inet_aton(host)
-    except OSError:
+    except (OSError, ValueError):  # the latter for a null character
         pass
     try:
         return ipaddress.IPv6Address(host).packed
