@@ -24,6 +24,7 @@ from pgwire.errors import (
     Warning,
 )
 from pgwire.flows.channel import Notification
+from pgwire.flows.oauth import TokenRequest
 from pgwire.flows.query import Completed, CopyRefused, EmptyQuery, Failed, RowSet
 from pgwire.info import ConnectionInfo
 from pgwire.net.clock import Stopwatch
@@ -60,6 +61,7 @@ __all__ = [
     "RowSet",
     "Stopwatch",
     "TimeoutExpired",
+    "TokenRequest",
     "Warning",
     "connect",
     "wait_any",

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from pgwire.conninfo.locale_encoding import locale_encoding
 from pgwire.conninfo.options import OPTIONS, STARTUP_ENVIRONMENT
+from pgwire.conninfo.preset import secured
 from pgwire.conninfo.redaction import HIDDEN
 from pgwire.conninfo.service import service_settings
 from pgwire.conninfo.strings import settle
@@ -122,6 +123,7 @@ def resolve(
     environ: Mapping[str, str] | None = None,
     home: str | None = None,
     ambient: bool = True,
+    secure: bool = False,
 ) -> Settings:
     """All options of a connection, from everywhere options come from, checked.
 
@@ -137,6 +139,7 @@ def resolve(
         ambient: False leaves out the environment, service files and the password file, for strings
             of somebody who must not profit from what this process may read. A service is then not
             found. The default user is still the operating system's.
+        secure: demand what `pgwire.conninfo.preset.SECURE` says.
 
     Raises ConninfoError with libpq's message. What is valid but beyond this version is told by
     `unsupported`.
@@ -144,6 +147,8 @@ def resolve(
     Manual: 32.1.2 Parameter Key Words, 32.15 Environment Variables, 32.16, 32.17.
     """
     explicit = settle(conninfo, options or {})
+    if secure:
+        explicit = secured(explicit)
     environ = os.environ if environ is None else environ
     if not ambient:
         environ, home = {}, None

@@ -6,7 +6,9 @@ throws in what went wrong:
 * `LookUp` a target: its addresses (OperationalError: there are none);
 * `Dial` an address: a transport, with a channel of its own (OperationalError);
 * `Converse`: run a flow on a transport, give its result;
-* `HangUp`.
+* `HangUp`;
+* `FetchToken`: call `callback(request)`, await what it returns if the body is an asynchronous one,
+  and send back what came of it, unchecked. No connection is open and no clock runs meanwhile.
 
 When the body itself is interrupted it closes what it has dialled and forgets the generator.
 The body keeps the clock: `connect_timeout` begins anew with each `LookUp`, and with each `Dial`
@@ -23,9 +25,10 @@ from pgwire import errors
 from pgwire.conninfo import Settings, Target
 from pgwire.flows import Flow
 from pgwire.flows.attributes import mismatch
-from pgwire.flows.authentication import Credentials
 from pgwire.flows.channel import Channel
+from pgwire.flows.credentials import Credentials
 from pgwire.flows.idle import terminate
+from pgwire.flows.oauth import OAuthClient, TokenCallback, TokenRequest, TokenWanted
 from pgwire.flows.secure import HandshakeFailed, Security, secure
 from pgwire.flows.startup import startup
 
@@ -88,7 +91,17 @@ class HangUp:
         self.transport = transport
 
 
-Step = LookUp | Dial | Converse | HangUp
+class FetchToken:
+    """Get the bearer token of `request` from the user's `callback`."""
+
+    __slots__ = ("callback", "request")
+
+    def __init__(self, callback: TokenCallback, request: TokenRequest) -> None:
+        self.callback = callback
+        self.request = request
+
+
+Step = LookUp | Dial | Converse | HangUp | FetchToken
 Steps = Generator[Step, Any, "Connected"]
 
 
@@ -110,19 +123,28 @@ class Connected:
 class Wish:
     """What somebody wants to connect to: `settings`, and what no connection string can say."""
 
-    __slots__ = ("scram_iterations", "security", "settings")
+    __slots__ = ("oauth", "scram_iterations", "security", "settings")
 
     def __init__(
         self,
         settings: Settings,
         security: Callable[[Target], Security],
         scram_iterations: tuple[int, int],
+        oauth_token: TokenCallback | None = None,
     ) -> None:
         """`security` makes what secures the way to a target; it is called only where TLS may be
-        used. `scram_iterations` are the bounds of what a server may ask of SCRAM."""
+        used. `scram_iterations` are the bounds of what a server may ask of SCRAM;
+        `oauth_token` gets bearer tokens."""
         self.settings = settings
         self.security = security
         self.scram_iterations = scram_iterations
+        self.oauth = OAuthClient(
+            issuer=settings.get("oauth_issuer"),
+            client_id=settings.get("oauth_client_id"),
+            client_secret=settings.get("oauth_client_secret"),
+            scope=settings.get("oauth_scope"),
+            callback=oauth_token,
+        )
 
 
 class _NextAddress(Exception):
@@ -199,6 +221,14 @@ def _at_address(wish: Wish, target: Target, address: Address, wanted: str, note:
                     encryptions.remove(False)
             yield Converse(transport, _login(wish, target, address, channel))
             misfit = yield Converse(transport, mismatch(channel, wanted))
+        except TokenWanted as error:
+            yield HangUp(transport)
+            note(prefix + error.message, errors.OperationalError(error.message))
+            yield from _fetch_token(wish.oauth, error.request, prefix, note)
+            # The same way once more, and no other: a token is not for everybody's ears.
+            encryptions = [security is not None]
+            restart = True
+            continue
         except errors.Error as error:
             yield HangUp(transport)
             note(prefix + _shown(error), error)
@@ -215,6 +245,17 @@ def _at_address(wish: Wish, target: Target, address: Address, wanted: str, note:
         yield HangUp(transport)
         note(prefix + misfit, errors.OperationalError(misfit))
         raise _NextHost
+
+
+def _fetch_token(
+    oauth: OAuthClient, request: TokenRequest, prefix: str, note: Note
+) -> Generator[Step, Any, None]:
+    assert oauth.callback is not None  # nobody wants a token that nobody can get
+    try:
+        oauth.take_token((yield FetchToken(oauth.callback, request)))
+    except errors.Error as error:
+        note(prefix + _shown(error), error)
+        raise
 
 
 class PeerError(errors.OperationalError):
@@ -256,6 +297,7 @@ def _login(wish: Wish, target: Target, address: Address, channel: Channel) -> Fl
         max_iterations=most,
         client_key=settings.scram_client_key,
         server_key=settings.scram_server_key,
+        oauth=wish.oauth,
     )
     try:
         yield from startup(

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from pgwire import errors
 from pgwire.flows import Flow
-from pgwire.flows.authentication import Credentials, authenticate, receive_authentication
+from pgwire.flows.authentication import authenticate
 from pgwire.flows.channel import Channel
+from pgwire.flows.credentials import Credentials
+from pgwire.flows.unproved import receive_authentication
 from pgwire.protocol import backend
 from pgwire.protocol.constants import PROTOCOL_3_0, SHORT_REPLY_LIMIT
 from pgwire.protocol.framing import MAXIMUM

@@ -13,12 +13,14 @@ from pgwire.flows.attempts import (
     Connected,
     Converse,
     Dial,
+    FetchToken,
     HangUp,
     LookUp,
     Step,
     connecting,
 )
 from pgwire.flows.channel import Channel
+from pgwire.flows.oauth import TokenCallback
 from pgwire.net.blocking import BlockingTransport
 from pgwire.net.clock import Deadline, deadline_after
 from pgwire.net.opened import Opened, connect_timeout, server_name, wish
@@ -38,6 +40,8 @@ def open_connection(
     on_notice: Callable[[errors.Diagnostics], None] | None,
     scram_iterations: tuple[int, int],
     ssl_context: ssl.SSLContext | None = None,
+    oauth_token: TokenCallback | None = None,
+    secure: bool = False,
     dial: Dialler | None = None,
 ) -> Opened[BlockingTransport]:
     """Try the targets of the connection string one after the other; see `pgwire.connect`."""
@@ -47,6 +51,8 @@ def open_connection(
         environ=environ,
         scram_iterations=scram_iterations,
         ssl_context=ssl_context,
+        oauth_token=oauth_token,
+        secure=secure,
     )
     body = _Body(wanted.settings, on_notice, dial)
     steps = connecting(wanted)
@@ -96,6 +102,8 @@ class _Body:
             transport = step.transport
             transport.close()
             return None
+        if isinstance(step, FetchToken):
+            return step.callback(step.request)
         if isinstance(step, LookUp):
             self._restart()
             if self._dial is not None:
