@@ -4,21 +4,44 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable, Generator
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pgwire import errors
 from pgwire.flows import Flow, Need
 from pgwire.flows.channel import Channel
-from pgwire.net.clock import Deadline
+from pgwire.net.clock import SLACK, Deadline
 from pgwire.net.lost import CLOSED_UNEXPECTEDLY, lost_reason
 from pgwire.net.readiness import wait_either, wait_readable
 
 _T = TypeVar("_T")
+_Step = TypeVar("_Step")
 
-_SLACK = 0.05
-"""Seconds past its deadline that a flow may go on taking in what is there already. A peer that
-always has something to say does not get more."""
+
+def drive(steps: Generator[_Step, Any, _T], perform: Callable[[_Step], Any]) -> _T:
+    """Perform the steps of a generator one after the other; returns its result.
+
+    What a step gives is sent back into the generator, what it raises is thrown in: also an
+    interruption, from which the generator has to recover.
+    """
+    given: Any = None
+    raised: BaseException | None = None
+    try:
+        while True:
+            try:
+                step = steps.send(given) if raised is None else steps.throw(raised)
+                raised = None
+                given = perform(step)
+            except StopIteration as stop:
+                result: _T = stop.value
+                return result
+            except BaseException as error:
+                if getattr(steps, "gi_frame", None) is None:
+                    raise  # the generator itself has ended so
+                given, raised = None, error
+    finally:
+        del raised  # its traceback holds this frame
 
 
 class BlockingTransport:
@@ -101,7 +124,7 @@ class BlockingTransport:
                 raise self._lost(CLOSED_UNEXPECTEDLY)
             self.channel.took(count)
             self.intact = True
-            if deadline is not None and monotonic() > deadline + _SLACK:
+            if deadline is not None and monotonic() > deadline + SLACK:
                 raise errors.TimeoutExpired("timeout expired")
             return
 

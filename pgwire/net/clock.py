@@ -6,6 +6,10 @@ from time import monotonic
 
 Deadline = float | None
 
+SLACK = 0.05
+"""Seconds past its deadline that a flow may go on taking in what is there already. A peer that
+always has something to say does not get more."""
+
 
 def deadline_after(timeout: float | None) -> Deadline:
     """The moment `timeout` seconds from now; None if `timeout` is None."""

@@ -333,7 +333,7 @@ def test_a_terminated_session_says_why_and_is_closed(cluster: Cluster) -> None:
                 if reply is None:
                     victim.query("SELECT 1")
                 else:
-                    victim._results(reply, None)
+                    reply.finish()
             assert caught.value.sqlstate in ("57P01", "08006")
             assert victim.closed
             with pytest.raises(errors.InterfaceError, match="closed"):

@@ -1,0 +1,123 @@
+"""What both replies are, without any waiting: the flows that read a reply, and its time limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from pgwire import errors
+from pgwire.flows import Flow
+from pgwire.flows.query import Exchange, Outcome, RowSet
+from pgwire.net.clock import Deadline, deadline_after
+from pgwire.results import Result
+from pgwire.rows.column import Column
+from pgwire.rows.decoder import Decoder, Row, decode_rows, typed_decoders
+from pgwire.types.context import Context
+from pgwire.types.registry import Registry
+
+
+class Source(Protocol):
+    """What a reply needs of the connection that it comes over."""
+
+    registry: Registry
+
+    @property
+    def context(self) -> Context:
+        """The session parameters that the text of values depends on."""
+        ...
+
+    @property
+    def frames(self) -> bytearray:
+        """The receive buffer."""
+        ...
+
+
+class Unset:
+    """Stands for "no timeout was given here: the one of the query holds"."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<the query's>"
+
+
+UNSET: Final = Unset()
+
+
+class Reading:
+    """The base of `Reply` and `AsyncReply`."""
+
+    __slots__ = ("_deadline", "_decoders", "_source", "exchange", "failure")
+
+    def __init__(self, source: Source, exchange: Exchange, deadline: Deadline) -> None:
+        self._source = source
+        self._deadline = deadline
+        self._decoders: Sequence[Decoder] = ()
+        self.exchange = exchange
+        self.failure: errors.Error | None = None
+        """The first error that `collect` has met."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the reply has been read to its end: the connection is ready for a query."""
+        return self.exchange.done
+
+    @property
+    def deadline(self) -> Deadline:
+        """The moment when the timeout of the query has passed; None if it has none."""
+        return self._deadline
+
+    def set_timeout(self, timeout: float | None) -> None:
+        """Give the rest of the reply `timeout` seconds from now; None: as long as it takes."""
+        self._deadline = deadline_after(timeout)
+
+    def decode_as_text(self) -> None:
+        """Give the fields of the current result as the server's text instead of Python values."""
+        text = self._source.registry.by_oid(0).text_decoder(self._source.context)
+        self._decoders = [text] * len(self._decoders)
+
+    def collect(self, *, as_text: bool) -> Flow[list[Result]]:
+        """Read the whole reply. Raises the first error in it, at its end; when the end never
+        comes, `failure` tells."""
+        results: list[Result] = []
+        while (outcome := (yield from self._next_result())) is not None:
+            rows: list[Row] = []
+            columns: tuple[Column, ...] = ()
+            if isinstance(outcome, RowSet):
+                columns = outcome.columns
+                if as_text:
+                    self.decode_as_text()
+                while (batch := (yield from self._next_rows())) is not None:
+                    rows += batch
+            self.failure = self.failure or getattr(outcome, "error", None)
+            if self.failure is None:
+                results.append(Result(rows, columns, getattr(outcome, "tag", None) or ""))
+        if self.failure is not None:
+            raise self.failure
+        return results
+
+    # Flows, for the bodies.
+
+    def _next_result(self) -> Flow[Outcome | None]:
+        outcome = yield from self.exchange.next_result()
+        if isinstance(outcome, RowSet):
+            source = self._source
+            self._decoders = typed_decoders(outcome.columns, source.registry, source.context)
+        return outcome
+
+    def _next_rows(self) -> Flow[list[Row] | None]:
+        bounds = yield from self.exchange.next_rows()
+        if bounds is None:
+            return None
+        try:
+            return decode_rows(self._source.frames, bounds[0], bounds[1], self._decoders)
+        except errors.ProtocolError as error:
+            error.diagnostics.detail = "in phase ROWS"
+            raise
+
+    def _next_frames(self) -> Flow[bytes | None]:
+        bounds = yield from self.exchange.next_rows()
+        return None if bounds is None else bytes(self._source.frames[bounds[0] : bounds[1]])
+
+    def _until(self, timeout: float | Unset | None) -> Deadline:
+        return self._deadline if isinstance(timeout, Unset) else deadline_after(timeout)
