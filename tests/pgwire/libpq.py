@@ -7,6 +7,7 @@ import ctypes.util
 import importlib.util
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count, takewhile
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +35,25 @@ class Attempt(NamedTuple):
     error: str
     encrypted: bool
     process_id: int
+
+
+class _TokenRequest(ctypes.Structure):
+    """PGoauthBearerRequest."""
+
+    _fields_ = (
+        ("openid_configuration", ctypes.c_char_p),
+        ("scope", ctypes.c_char_p),
+        ("begin", ctypes.c_void_p),
+        ("cleanup", ctypes.c_void_p),
+        ("token", ctypes.c_void_p),
+        ("user", ctypes.c_void_p),
+    )
+
+
+_TokenHook = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(_TokenRequest)
+)
+_WANTS_BEARER_TOKEN = 1
 
 
 class LibPQ:
@@ -68,6 +88,7 @@ class LibPQ:
         ):
             function.argtypes = [ctypes.c_void_p]
         self._message.restype = ctypes.c_char_p
+        self._library = library
         self.options = self._rows(self._defaults())
         self.keywords = [row["keyword"] for row in self.options]
 
@@ -95,6 +116,31 @@ class LibPQ:
             )
         finally:
             self._finish(connection)
+
+    @contextmanager
+    def bearer_token(self, token: str | None) -> Iterator[list[tuple[str, str | None]]]:
+        """Within this block `token` is what libpq gets who needs one; None: there is none. Yields
+        the list of what it has asked for: discovery document and scope."""
+        asked: list[tuple[str, str | None]] = []
+        memory = ctypes.create_string_buffer((token or "").encode())
+
+        def hook(kind: int, connection: object, request: ctypes._Pointer[_TokenRequest]) -> int:
+            if kind != _WANTS_BEARER_TOKEN or token is None:
+                return 0
+            wanted = request.contents
+            scope = None if wanted.scope is None else wanted.scope.decode()
+            asked.append((wanted.openid_configuration.decode(), scope))
+            wanted.token = ctypes.addressof(memory)
+            return 1
+
+        set_hook = self._library.PQsetAuthDataHook  # of version 18
+        set_hook.argtypes = [_TokenHook]
+        installed = _TokenHook(hook)
+        set_hook(installed)
+        try:
+            yield asked
+        finally:
+            set_hook(_TokenHook())
 
     def _rows(self, rows: ctypes._Pointer[_Row]) -> list[dict[str, str | None]]:
         found = []

@@ -9,7 +9,7 @@ import pytest
 import pgwire
 from pgwire import errors
 from pgwire.conninfo import resolve
-from pgwire.flows.authentication import Credentials
+from pgwire.flows.credentials import Credentials
 from pgwire.flows.channel import Channel
 from pgwire.protocol import backend, frontend
 from pgwire.testing.logins import cleartext, fatal, md5, scram
