@@ -29,7 +29,7 @@ from pgwire.flows.channel import Channel
 from pgwire.flows.credentials import Credentials
 from pgwire.flows.idle import terminate
 from pgwire.flows.oauth import OAuthClient, TokenCallback, TokenRequest, TokenWanted
-from pgwire.flows.secure import HandshakeFailed, Security, secure
+from pgwire.flows.secure import HandshakeFailed, Security, secure, told_of_handshake
 from pgwire.flows.startup import startup
 
 
@@ -229,8 +229,9 @@ def _at_address(wish: Wish, target: Target, address: Address, wanted: str, note:
             encryptions = [security is not None]
             restart = True
             continue
-        except errors.Error as error:
+        except errors.Error as failure:
             yield HangUp(transport)
+            error = told_of_handshake(channel, failure)
             note(prefix + _shown(error), error)
             if isinstance(error, errors.TimeoutExpired):
                 raise _NextAddress from None

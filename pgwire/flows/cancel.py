@@ -2,11 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import Any
+
 from pgwire import errors
 from pgwire.flows import RECEIVE, Flow
+from pgwire.flows.attempts import Connected, Converse, Dial, HangUp, Step, Transport
 from pgwire.flows.channel import Channel
 from pgwire.flows.secure import Security, secure
 from pgwire.protocol.frontend import CancelRequest
+
+
+def cancelling(connected: Connected, *, direct: bool) -> Generator[Step, Any, None]:
+    """Ask the server to cancel what the session `connected` is running: steps for a body, as in
+    `pgwire.flows.attempts`; an error of the last step is the body's to tell.
+
+    It goes to the very address that the session is connected to, secured as the session is, and
+    ends when the server has taken it. `direct`: as the option sslnegotiation says. Raises
+    OperationalError if it could not be delivered, TimeoutExpired.
+    """
+    session = connected.transport.channel
+    if not session.secret_key:
+        raise errors.OperationalError("no cancellation key received")
+    prefix = connected.target.failure_prefix(connected.address.shown)
+    try:
+        transport: Transport = yield Dial(connected.target, connected.address, restart=False)
+        try:
+            yield Converse(
+                transport,
+                cancel(
+                    transport.channel,
+                    session.process_id,
+                    session.secret_key,
+                    connected.security,
+                    direct=direct,
+                ),
+            )
+        except errors.ConnectionLost:
+            pass  # it has taken the request
+        except errors.Error:
+            yield HangUp(transport)
+            raise
+        yield HangUp(transport)
+    except errors.TimeoutExpired:
+        raise errors.TimeoutExpired("cancel request timed out") from None
+    except errors.ProtocolError:
+        raise
+    except errors.OperationalError as error:
+        raise errors.OperationalError(prefix + error.message) from error
 
 
 def cancel(
@@ -15,7 +58,8 @@ def cancel(
     """Send a CancelRequest on the new `channel` and wait until the server has taken it.
 
     `security` is that of the session: what secures the session secures its cancelling, or it is
-    not sent. The server tells by closing the connection: the runner then raises ConnectionLost.
+    not sent. The server tells by closing the connection: the runner then raises ConnectionLost,
+    and `delivered` tells what that means.
     """
     if security is not None:
         yield from secure(channel, security, direct=direct, plain=False)
@@ -23,3 +67,8 @@ def cancel(
     while not channel.frames.pending:
         yield RECEIVE
     raise errors.ProtocolError("unexpected response from server")
+
+
+def delivered(channel: Channel) -> bool:
+    """Whether the request has gone out on `channel`, so that its end means that it was taken."""
+    return channel.state.phase == "CLOSED"

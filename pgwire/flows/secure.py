@@ -58,12 +58,22 @@ def secure(channel: Channel, security: Security, *, direct: bool, plain: bool) -
         channel.layer = layer
         yield from _shake_hands(layer)
         security.verify(layer, direct=direct)
-    except errors.ConnectionLost:
-        raise
+        channel.secured = True
+        layer.decrypt(channel.frames)  # what came with the last words of the handshake
     except errors.OperationalError as error:
+        channel.secured = False
         raise HandshakeFailed(error.message) from error
-    channel.secured = True
     return True
+
+
+def told_of_handshake(channel: Channel, error: errors.Error) -> errors.Error:
+    """`error`, or HandshakeFailed in its place if the connection was lost in the handshake."""
+    if channel.layer is None or channel.secured or not isinstance(error, errors.ConnectionLost):
+        return error
+    cause = error.__cause__
+    if isinstance(cause, OSError):
+        return HandshakeFailed(f"SSL SYSCALL error: {cause.strerror}")
+    return HandshakeFailed("SSL error: unexpected eof while reading")
 
 
 def _shake_hands(layer: Layer) -> Flow[None]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pgwire import errors
-from pgwire.flows.cancel import cancel
+from pgwire.flows.cancel import cancel, delivered
 from pgwire.flows.channel import Channel
+from pgwire.flows.secure import told_of_handshake
 from pgwire.net.blocking import BlockingTransport
 from pgwire.net.clock import Deadline
 from pgwire.net.opened import Opened
@@ -35,8 +36,9 @@ def send_cancel_request(opened: Opened[BlockingTransport], deadline: Deadline) -
                 ),
                 deadline,
             )
-        except errors.ConnectionLost:
-            pass  # it has taken the request
+        except errors.ConnectionLost as lost:
+            if not delivered(transport.channel):
+                raise told_of_handshake(transport.channel, lost) from lost
         finally:
             transport.close()
     except errors.TimeoutExpired:

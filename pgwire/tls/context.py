@@ -8,8 +8,15 @@ import warnings
 from pgwire import errors
 from pgwire.conninfo import Settings, Target
 from pgwire.flows.channel import Layer
-from pgwire.tls.files import check_private_key, client_certificate, default_file, exists
-from pgwire.tls.layer import TLSLayer
+from pgwire.tls.files import (
+    check_private_key,
+    client_certificate,
+    default_file,
+    exists,
+    key_as_pem,
+    open_key_log,
+)
+from pgwire.tls.layer import TLSLayer, reason_of
 from pgwire.tls.names import check_names
 from pgwire.tls.own import check_own, own_server_name
 
@@ -57,7 +64,7 @@ class Security:
             name = own_server_name(self._context, self._target.host, name)
             if self._settings["sslnegotiation"] == "direct":
                 self._context.set_alpn_protocols([ALPN])
-        return TLSLayer(self._context, name)
+        return TLSLayer(self._context, name, "" if self._own else _range(self._settings))
 
     def verify(self, layer: Layer, *, direct: bool) -> None:
         """What is to be checked when the handshake is done. Raises OperationalError."""
@@ -87,6 +94,7 @@ def _context(settings: Settings, mode: str) -> ssl.SSLContext:
     _identify(context, settings)
     if settings.get("sslkeylogfile"):
         try:
+            open_key_log(settings["sslkeylogfile"])
             context.keylog_filename = settings["sslkeylogfile"]
         except OSError as error:
             warnings.warn(
@@ -108,6 +116,12 @@ def _limit_versions(context: ssl.SSLContext, settings: Settings) -> None:
         highest = settings.get("ssl_max_protocol_version")
         if highest:
             context.maximum_version = _VERSIONS[highest.upper()]
+
+
+def _range(settings: Settings) -> str:
+    """The versions that the options allow, in words."""
+    lowest = settings.get("ssl_min_protocol_version") or "TLSv1"
+    return f"{lowest} and {settings.get('ssl_max_protocol_version') or 'TLSv1.3'}"
 
 
 def _trust(context: ssl.SSLContext, settings: Settings, mode: str) -> None:
@@ -134,7 +148,7 @@ def _trust(context: ssl.SSLContext, settings: Settings, mode: str) -> None:
         context.load_verify_locations(path)
     except (OSError, ssl.SSLError) as error:
         raise errors.OperationalError(
-            f'could not read root certificate file "{path}": {_shown(error)}'
+            f'could not read root certificate file "{path}": {reason_of(error)}'
         ) from error
     context.verify_mode = ssl.CERT_REQUIRED
     _revoke(context, settings)
@@ -168,20 +182,27 @@ def _identify(context: ssl.SSLContext, settings: Settings) -> None:
         return
     key = check_private_key(settings.get("sslkey") or default_file(settings.home, "postgresql.key"))
     try:
-        # Without a function OpenSSL would ask for a passphrase on the terminal.
-        context.load_cert_chain(certificate, key, password=lambda: settings.get("sslpassword", ""))
+        _load(context, certificate, key, settings.get("sslpassword", ""))
     except (OSError, ssl.SSLError) as error:
-        reason = _shown(error)
-        if "key values mismatch" in reason:
-            told = f'certificate does not match private key file "{key}": {reason}'
-        elif _readable_certificate(certificate):
-            told = f'could not load private key file "{key}": {reason}'
-        else:
-            told = f'could not read certificate file "{certificate}": {reason}'
-        raise errors.OperationalError(told) from error
+        kind = "load private key" if _is_certificate(certificate) else "read certificate"
+        path = key if _is_certificate(certificate) else certificate
+        raise errors.OperationalError(
+            f'could not {kind} file "{path}": {reason_of(error)}'
+        ) from error
 
 
-def _readable_certificate(path: str) -> bool:
+def _load(context: ssl.SSLContext, certificate: str, key: str, password: str) -> None:
+    # Without a function OpenSSL would ask for a passphrase on the terminal.
+    try:
+        context.load_cert_chain(certificate, key, password=lambda: password)
+    except ssl.SSLError:
+        with key_as_pem(key) as converted:
+            if converted is None:
+                raise
+            context.load_cert_chain(certificate, converted, password=lambda: password)
+
+
+def _is_certificate(path: str) -> bool:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except (OSError, ssl.SSLError):
@@ -202,9 +223,3 @@ def _server_name(settings: Settings, target: Target) -> str | None:
     except UnicodeError:
         return None
     return host if length < 256 else None
-
-
-def _shown(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace("_", " ").lower()
-    return getattr(error, "strerror", None) or str(error)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pgwire import errors
 
@@ -60,3 +64,47 @@ def check_private_key(path: str | None) -> str:
             "less if owned by root"
         )
     return str(path)
+
+
+@contextmanager
+def key_as_pem(path: str) -> Iterator[str | None]:
+    """The path of a file with the private key of `path`, which is DER, as PEM; None if it is not.
+
+    `ssl` takes a key from a PEM file only: the file is the user's alone, and gone afterwards.
+    """
+    with open(path, "rb") as file:
+        label, data = _der_label(head := file.read(64)), head + file.read()
+    if label is None:
+        yield None
+        return
+    body = base64.encodebytes(data).decode()
+    descriptor, name = tempfile.mkstemp()  # with permissions 0600
+    try:
+        with open(descriptor, "w", encoding="ascii") as copy:
+            copy.write(f"-----BEGIN {label}-----\n{body}-----END {label}-----\n")
+        yield name
+    finally:
+        os.unlink(name)
+
+
+def _der_label(head: bytes) -> str | None:
+    """What PEM would call the key that begins with `head`; None if that is no DER.
+
+    A key is a SEQUENCE that begins with a version number, an INTEGER of one byte; what follows
+    tells the kind: PKCS#8 (RFC 5208), PKCS#1 (RFC 8017), or SEC 1 (RFC 5915).
+    """
+    if head[:1] != b"\x30" or len(head) < 8:
+        return None
+    start = 2 + (head[1] & 0x7F if head[1] & 0x80 else 0)
+    if head[start : start + 2] != b"\x02\x01":
+        return None
+    kinds = {0x30: "PRIVATE KEY", 0x02: "RSA PRIVATE KEY", 0x04: "EC PRIVATE KEY"}
+    return kinds.get(head[start + 3])
+
+
+def open_key_log(path: str) -> None:
+    """Make the file for TLS session secrets at `path`, for nobody else to read, if there is none.
+
+    Raises OSError if it cannot be written to.
+    """
+    os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from contextlib import suppress
 
@@ -9,6 +10,23 @@ from pgwire import errors
 from pgwire.protocol.framing import FrameBuffer
 
 _ROOM = 64 * 1024
+
+# OpenSSL's reasons that may mean: no common version of TLS.
+_VERSION_REASONS = frozenset(
+    {
+        "BAD_PROTOCOL_VERSION_NUMBER",
+        "NO_PROTOCOLS_AVAILABLE",
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "UNKNOWN_PROTOCOL",
+        "UNKNOWN_SSL_VERSION",
+        "UNSUPPORTED_PROTOCOL",
+        "UNSUPPORTED_SSL_VERSION",
+        "VERSION_TOO_HIGH",
+        "VERSION_TOO_LOW",
+        "WRONG_SSL_VERSION",
+        "WRONG_VERSION_NUMBER",
+    }
+)
 
 
 class TLSLayer:
@@ -18,9 +36,17 @@ class TLSLayer:
     stuffed in before the handshake cannot slip past it.
     """
 
-    __slots__ = ("_incoming", "_object", "_outgoing", "_raw")
+    __slots__ = ("_incoming", "_object", "_outgoing", "_raw", "_versions")
 
-    def __init__(self, context: ssl.SSLContext, server_hostname: str | None) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, server_hostname: str | None, versions: str = ""
+    ) -> None:
+        """`server_hostname` goes into SNI. `versions` are those that are allowed, in words, for
+        the error that the server has none of them.
+
+        Raises OperationalError for a name that `ssl` refuses.
+        """
+        self._versions = versions
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._raw = bytearray(_ROOM)
@@ -43,7 +69,13 @@ class TLSLayer:
         except ssl.SSLWantReadError:
             return False
         except ssl.SSLError as error:
-            raise errors.OperationalError(f"SSL error: {_reason(error)}") from error
+            told = f"SSL error: {reason_of(error)}"
+            if error.reason in _VERSION_REASONS and self._versions:
+                told += (
+                    "\nThis may indicate that the server does not support any SSL protocol version "
+                    f"between {self._versions}."
+                )
+            raise errors.OperationalError(told) from error
         return True
 
     def decrypt(self, frames: FrameBuffer) -> bool:
@@ -56,7 +88,7 @@ class TLSLayer:
             except ssl.SSLZeroReturnError:
                 return False
             except ssl.SSLError as error:
-                raise errors.OperationalError(f"SSL error: {_reason(error)}") from error
+                raise errors.OperationalError(f"SSL error: {reason_of(error)}") from error
             if not data:
                 return False
             frames.feed(data)
@@ -106,8 +138,13 @@ class TLSLayer:
         return cipher[0] if cipher else ""
 
 
-def _reason(error: ssl.SSLError) -> str:
-    """OpenSSL's reason in its own words, as libpq shows them."""
+def reason_of(error: OSError) -> str:
+    """What went wrong, in OpenSSL's own words as libpq shows them, or the operating system's."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return "certificate verify failed"
-    return (error.reason or str(error)).replace("_", " ").lower()
+    if not isinstance(error, ssl.SSLError):
+        return error.strerror or str(error)
+    if error.reason:
+        return error.reason.replace("_", " ").lower()
+    # "[SSL] PEM lib (_ssl.c:3905)": the place in CPython's source tells nobody anything.
+    return re.sub(r"^\[\w+\] | \(_ssl\.c:\d+\)$", "", error.strerror or str(error))

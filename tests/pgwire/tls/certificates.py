@@ -60,10 +60,12 @@ class Identity(NamedTuple):
             protection = serialization.BestAvailableEncryption(password.encode())
         return self.key.private_bytes(_PEM, _PKCS8, protection).decode()
 
-    def key_der(self) -> bytes:
-        """The private key as DER."""
+    def key_der(self, *, old: bool = False) -> bytes:
+        """The private key as DER, in PKCS#8 or the `old` form of its own kind."""
         return self.key.private_bytes(
-            serialization.Encoding.DER, _PKCS8, serialization.NoEncryption()
+            serialization.Encoding.DER,
+            serialization.PrivateFormat.TraditionalOpenSSL if old else _PKCS8,
+            serialization.NoEncryption(),
         )
 
 

@@ -93,7 +93,11 @@ def alike(message: str) -> str:
 
 # The documented differences between messages. Everything else is equal, line by line.
 _DIFFERENCES = [
-    # libpq 18 tells an alert by OpenSSL's reason; CPython's `ssl` uses the same table with its own
-    # capitals: `sslv3 alert handshake failure` and `ssl/tls alert handshake failure`.
-    (r"(SSL error: )(sslv3|ssl/tls|tlsv1|tlsv13) alert", r"\1alert"),
+    # Why a file cannot be read, OpenSSL says in a queue of errors, of which Python's `ssl` takes
+    # one and libpq another.
+    (r'(could not (?:read|load) [a-z ]+ file "[^"\n]*"): .*', r"\1"),
+    # OpenSSL before 3 knew no such error: to it, it was a failed system call.
+    ("SSL SYSCALL error: EOF detected", "SSL error: unexpected eof while reading"),
+    # The names of alerts have changed between versions of OpenSSL.
+    (r"(SSL error: )(?:sslv3|ssl/tls|tlsv1|tlsv13) alert", r"\1alert"),
 ]
