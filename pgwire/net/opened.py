@@ -38,28 +38,28 @@ class Opened(Generic[_TransportT]):
     """A session's `transport`, and what it was opened with, and to: enough to dial the same place
     once more. `server` is how errors call the place."""
 
-    __slots__ = ("_connected", "server", "settings", "transport")
+    __slots__ = ("connected", "server", "settings", "transport")
 
     def __init__(self, transport: _TransportT, connected: Connected, settings: Settings) -> None:
         self.transport = transport
         self.settings = settings
-        self._connected = connected
+        self.connected = connected
         self.server = server_name(connected.target, connected.address)
 
     @property
     def target(self) -> Target:
         """The item of the lists of hosts, addresses and ports."""
-        return self._connected.target
+        return self.connected.target
 
     @property
     def address(self) -> Address:
         """The address that the session is connected to."""
-        return self._connected.address
+        return self.connected.address
 
     @property
     def security(self) -> AnySecurity | None:
         """How the session is secured; None if it is not."""
-        return self._connected.security
+        return self.connected.security
 
     @property
     def channel(self) -> Channel:

@@ -9,6 +9,7 @@ import struct
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from pgwire import errors
 from pgwire.conninfo import Settings, Target
@@ -32,14 +33,46 @@ def addresses(target: Target, deadline: Deadline) -> list[Address]:
     Raises OperationalError in libpq's words if there is none, or not before the `deadline`;
     ConninfoError for a wrong port.
     """
+    known = known_addresses(target)
+    if known is not None:
+        return known
+    with looking_up(target):
+        return as_addresses(_look_up(target.lookup_name, target.port_number(), deadline))
+
+
+def known_addresses(target: Target) -> list[Address] | None:
+    """The addresses of `target` if they can be told without asking a resolver, else None."""
     if target.kind == "unix":
         return [Address(socket.AF_UNIX, target.socket_address(), None, private=True)]
     port = target.port_number()
+    with looking_up(target):
+        try:
+            return as_addresses(
+                socket.getaddrinfo(
+                    target.lookup_name,
+                    port,
+                    type=socket.SOCK_STREAM,
+                    flags=socket.AI_NUMERICHOST,
+                )
+            )
+        except (OSError, UnicodeError):
+            if target.hostaddr:
+                raise
+            return None
+
+
+@contextmanager
+def looking_up(target: Target) -> Iterator[None]:
+    """A block in which the name of `target` is looked up: what fails is told in libpq's words."""
     try:
-        found = _look_up(target.lookup_name, port, bool(target.hostaddr), deadline)
+        yield
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise target.lookup_error(reason or str(error)) from error
+
+
+def as_addresses(found: Sequence[_Found]) -> list[Address]:
+    """What getaddrinfo() has `found`."""
     return [
         Address(family, sockaddr, shown, private=shown.startswith("127.") or shown == "::1")
         for family, _, _, _, sockaddr in found
@@ -47,24 +80,19 @@ def addresses(target: Target, deadline: Deadline) -> list[Address]:
     ]
 
 
-def _look_up(name: str, port: int, numeric: bool, deadline: Deadline) -> Sequence[_Found]:
+def _look_up(name: str, port: int, deadline: Deadline) -> Sequence[_Found]:
     """getaddrinfo() with a deadline, which the system's resolver does not have."""
 
-    def ask(flags: int) -> Sequence[_Found]:
-        return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=flags)
+    def ask() -> Sequence[_Found]:
+        return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
 
-    try:
-        return ask(socket.AI_NUMERICHOST)
-    except (OSError, UnicodeError):
-        if numeric:
-            raise
     if deadline is None:
-        return ask(0)
+        return ask()
     answer: list[Sequence[_Found] | Exception] = []
 
     def work() -> None:
         try:
-            answer.append(ask(0))
+            answer.append(ask())
         except Exception as error:
             answer.append(error)
 
@@ -86,6 +114,15 @@ def open_socket(
 
     Raises OperationalError whose message is what libpq says after `… failed: `.
     """
+    with opening(target, address, settings) as sock:
+        dial(sock, address.sockaddr, deadline)
+    return sock
+
+
+@contextmanager
+def opening(target: Target, address: Address, settings: Settings) -> Iterator[socket.socket]:
+    """A new socket for `address`, not blocking, with the options of `settings`; the block connects
+    it. Raises as `open_socket` does, and then closes it."""
     try:
         sock = socket.socket(address.family, socket.SOCK_STREAM)
     except OSError as error:
@@ -94,7 +131,7 @@ def open_socket(
         sock.setblocking(False)
         if address.family != socket.AF_UNIX:
             _set_options(sock, settings)
-        dial(sock, address.sockaddr, deadline)
+        yield sock
         if address.family == socket.AF_UNIX and settings.get("requirepeer"):
             _check_peer(sock, settings["requirepeer"])
     except OSError as error:
@@ -105,7 +142,6 @@ def open_socket(
     except BaseException:
         sock.close()
         raise
-    return sock
 
 
 def dial(sock: socket.socket, sockaddr: object, deadline: Deadline) -> None:

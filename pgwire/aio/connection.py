@@ -1,0 +1,250 @@
+"""The asyncio connection: thin. What it does is in `pgwire.session`, for both bodies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pgwire.aio.reply import AsyncReply
+from pgwire.flows import Flow
+from pgwire.flows.channel import Notification
+from pgwire.flows.oauth import TokenCallback
+from pgwire.flows.query import Exchange
+from pgwire.net.aio import AsyncTransport, drive
+from pgwire.net.aio_connect import open_connection, send_cancel_request
+from pgwire.net.clock import Deadline
+from pgwire.reading import Reading
+from pgwire.results import Result
+from pgwire.rows.column import Column
+from pgwire.session import Cancel, Command, NoticeHandler, Run, Session, Step
+
+if TYPE_CHECKING:
+    import ssl
+
+_T = TypeVar("_T")
+
+
+async def connect_async(
+    conninfo: str | None = None,
+    *,
+    on_notice: NoticeHandler | None = None,
+    scram_min_iterations: int = 1,
+    scram_max_iterations: int = 1_000_000,
+    ssl_context: ssl.SSLContext | None = None,
+    oauth_token: TokenCallback | None = None,
+    secure: bool = False,
+    environ: Mapping[str, str] | None = None,
+    **options: str | int | float | bool | os.PathLike[str] | None,
+) -> AsyncConnection:
+    """Connect to a server.
+
+    Args:
+        conninfo: a connection string as libpq takes it, `key=value …` or a URI.
+        on_notice: called with the `Diagnostics` of each notice, at once; it must not use the
+            connection. Without it notices are dropped.
+        scram_min_iterations, scram_max_iterations: what the server may ask of SCRAM's key
+            derivation; fewer make passwords easy to guess, more burn our time.
+        ssl_context: your own, in place of one made from the options: its authorities, its
+            certificate, versions and ciphers count, and giving such options besides is an error.
+            `sslmode` is then `verify-full` unless you say otherwise, and must be `require` or
+            stronger: `verify-ca` and `verify-full` demand a context that verifies, and
+            `verify-full` compares the host name even if `check_hostname` is unset. Under
+            `sslnegotiation=direct` the ALPN protocols of the context are set.
+        oauth_token: called with a `TokenRequest` when the server asks for OAuth; returns the
+            bearer token. It may take its time: no connection is open and `connect_timeout` does
+            not run. What it raises is raised.
+        secure: demand `sslmode=verify-full`, `channel_binding=require` and
+            `require_auth=scram-sha-256`, whatever service file and environment say. A connection
+            string or option that says otherwise is an error.
+        environ: environment variables to read, instead of `os.environ`.
+        options: connection options by keyword (`host="db1"`); they override `conninfo`.
+
+    Returns: an open `AsyncConnection`, ready for queries.
+
+    Raises:
+        ConninfoError: a wrong connection string or option.
+        OperationalError: no server could be reached, or it refused; the message tells each
+            attempt. The class is the one of the server's SQLSTATE, as `InvalidPassword`.
+        ProtocolError: what answered does not speak the protocol.
+        NotSupportedError: an option demands what this version cannot do (`sslmode=require`).
+
+    Manual: 32.1 Database Connection Control Functions.
+    """
+    opened = await open_connection(
+        conninfo,
+        options,
+        environ=os.environ if environ is None else environ,
+        on_notice=on_notice,
+        scram_iterations=(scram_min_iterations, scram_max_iterations),
+        ssl_context=ssl_context,
+        oauth_token=oauth_token,
+        secure=secure,
+    )
+    return AsyncConnection(opened)
+
+
+class AsyncConnection(Session[AsyncTransport, AsyncReply]):
+    """A session with a PostgreSQL server. Made by `connect`.
+
+    It belongs to one thread at a time; only `cancel` may be called from another one. As a context
+    manager it closes itself.
+    """
+
+    # Queries.
+
+    async def query(
+        self, sql: str, params: Sequence[object] | None = None, *, timeout: float | None = None
+    ) -> Result:
+        """Run `sql` and return its result; of several statements, the last one's.
+
+        Args:
+            sql: one or more statements; with `params` exactly one, with $1, $2, ….
+            params: values of the parameters; goes by the extended query protocol.
+            timeout: seconds until the query is cancelled on the server.
+
+        Raises:
+            DatabaseError: the server's error, of the class of its SQLSTATE.
+            TimeoutExpired: `timeout` has passed; the query has been cancelled.
+            ConnectionLost: the server is gone; the connection is closed.
+            NotSupportedError: the statement is a COPY.
+
+        After any error but a lost connection the connection is ready for the next query. A query
+        that is interrupted (Ctrl-C, a task that is cancelled) is cancelled on the server.
+        """
+        return (await self._do(self._query(sql, params, timeout)))[-1]
+
+    async def query_text(
+        self,
+        sql: str,
+        params: Sequence[object] | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> list[tuple[str | None, ...]]:
+        """Like `query`, but every value is the server's text, as psql would show it."""
+        results = await self._do(self._query(sql, params, timeout, as_text=True))
+        return results[-1].rows  # type: ignore[return-value]
+
+    async def query_all(self, sql: str, *, timeout: float | None = None) -> list[Result]:
+        """Like `query`, but the results of all statements in `sql`, in order; at least one."""
+        return await self._do(self._query(sql, None, timeout))
+
+    async def execute(
+        self, sql: str, params: Sequence[object] | None = None, *, timeout: float | None = None
+    ) -> str:
+        """Like `query`, but returns only the command tag ("INSERT 0 1"), of the last statement."""
+        return (await self._do(self._query(sql, params, timeout)))[-1].tag
+
+    async def send(
+        self, sql: str, params: Sequence[object] | None = None, *, timeout: float | None = None
+    ) -> AsyncReply:
+        """Start `sql` and return its reply, from which results and rows are read as they come.
+
+        Arguments as in `query`; when `timeout` has passed the reply raises TimeoutExpired. The
+        connection is busy until the reply has been read to its end.
+        """
+        return await self._do(self._send(sql, params, timeout))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """A block that is one transaction: committed at its end, rolled back if it raises.
+
+        Inside another one it is a savepoint. Raises InFailedSqlTransaction if the block has
+        caught an error of the server and gone on: nothing is committed then. Manual: BEGIN,
+        SAVEPOINT.
+        """
+        end, undo = await self._do(self._begin())
+        try:
+            yield
+        except BaseException:
+            await self._do(self._roll_back(undo))
+            raise
+        await self._do(self._commit(end))
+
+    async def describe(self, sql: str) -> tuple[Column, ...]:
+        """The columns that the statement `sql` would return, none if it returns no rows; it is
+        not run. Raises the server's error. Manual: 54.2.3, Describe."""
+        return await self._do(self._describe(sql))
+
+    # Notifications.
+
+    async def notifies(self, *, timeout: float | None = None) -> AsyncIterator[Notification]:
+        """Notifications of the channels that the session listens on, as they arrive.
+
+        Ends when `timeout` seconds have passed without one; without `timeout` never. Those that
+        arrived in the middle of queries come first; none is dropped. Raises ConnectionLost, or
+        what the server said, when the session ends. Manual: LISTEN.
+        """
+        queue = self._channel.notifications
+        while True:
+            while queue:
+                yield queue.popleft()
+            if not await self._do(self._listen(timeout)):
+                return
+
+    async def take_notifications(self) -> None:
+        """Take in what has arrived while no query is running, without waiting. Raises as
+        `notifies` does."""
+        await self._do(self._take_notifications())
+
+    # The session.
+
+    async def cancel(self, *, timeout: float = 10.0) -> None:
+        """Ask the server to cancel what this session is running; may be called from anywhere,
+        another thread or task included.
+
+        The query then fails with `QueryCanceled`, unless it was done before. Raises
+        OperationalError if the request could not be delivered within `timeout` seconds.
+        Manual: 54.2.8 Canceling Requests in Progress.
+        """
+        await self._do(self._cancel(timeout))
+
+    async def resynchronise(self, *, cancel: bool = True) -> None:
+        """Make the connection ready for the next query whatever is going on: cancel what runs
+        (unless `cancel` is false and the timeout of the query has not passed), skip the rest of
+        the reply, and close if that does not work within `CANCEL_GRACE` seconds of a cancel."""
+        await self._do(self._resynchronise(cancel=cancel))
+
+    async def close(self) -> None:
+        """End the session. An open transaction is rolled back by the server. May be repeated."""
+        await self._do(self._close())
+
+    def fileno(self) -> int:
+        """Descriptor of the socket, for `select` and its like."""
+        return self._transport.fileno()
+
+    async def run(self, flow: Flow[_T], deadline: Deadline) -> _T:
+        """Run a flow of `pgwire.flows` on this connection; for code that speaks the protocol."""
+        return await self._do(self._run(flow, deadline))
+
+    async def read(self, reading: Reading, flow: Flow[_T], deadline: Deadline) -> _T:
+        """Run a flow that reads a part of a reply; for the reply."""
+        return await self._do(self._read(reading, flow, deadline))
+
+    async def __aenter__(self) -> AsyncConnection:
+        return self
+
+    async def __aexit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # The steps of `Session`.
+
+    def _new_reply(self, exchange: Exchange, deadline: Deadline) -> AsyncReply:
+        return AsyncReply(self, exchange, deadline)
+
+    async def _do(self, command: Command[_T]) -> _T:
+        return await drive(command, self._perform, self.abandon)
+
+    async def _perform(self, step: Step) -> Any:
+        if isinstance(step, Run):
+            return await self._transport.run(step.flow, step.deadline)
+        if isinstance(step, Cancel):
+            return await send_cancel_request(self._opened, step.deadline)
+        return await self._transport.end(step.deadline)
