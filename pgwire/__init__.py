@@ -5,6 +5,8 @@
 ...         print(name, born)
 """
 
+from typing import TYPE_CHECKING
+
 from pgwire.connection import Connection, connect, wait_any
 from pgwire.errors import (
     ConnectionLost,
@@ -32,9 +34,14 @@ from pgwire.reply import Reply
 from pgwire.results import Result
 from pgwire.rows.column import Column
 
+if TYPE_CHECKING:
+    from pgwire.aio import AsyncConnection, AsyncReply, connect_async
+
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncConnection",
+    "AsyncReply",
     "Column",
     "Completed",
     "Connection",
@@ -64,5 +71,15 @@ __all__ = [
     "TokenRequest",
     "Warning",
     "connect",
+    "connect_async",
     "wait_any",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # Importing asyncio costs more than all of pgwire: only who uses it pays.
+    if name in ("AsyncConnection", "AsyncReply", "connect_async"):
+        from pgwire import aio
+
+        return getattr(aio, name)
+    raise AttributeError(f"module 'pgwire' has no attribute {name!r}")

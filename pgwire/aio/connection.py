@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pgwire.aio.reply import AsyncReply
 from pgwire.flows import Flow
+from pgwire.flows.attempts import Dialler, Hooks, Resolver
 from pgwire.flows.channel import Notification
 from pgwire.flows.oauth import TokenCallback
 from pgwire.flows.query import Exchange
@@ -22,6 +23,7 @@ from pgwire.rows.column import Column
 from pgwire.session import Cancel, Command, NoticeHandler, Run, Session, Step
 
 if TYPE_CHECKING:
+    import socket
     import ssl
 
 _T = TypeVar("_T")
@@ -36,42 +38,19 @@ async def connect_async(
     ssl_context: ssl.SSLContext | None = None,
     oauth_token: TokenCallback | None = None,
     secure: bool = False,
+    dial: Dialler | None = None,
+    resolve: Resolver | None = None,
+    sock: socket.socket | None = None,
     environ: Mapping[str, str] | None = None,
     **options: str | int | float | bool | os.PathLike[str] | None,
 ) -> AsyncConnection:
-    """Connect to a server.
+    """Connect to a server: `pgwire.connect` in the asyncio body, with the same arguments and
+    errors.
 
-    Args:
-        conninfo: a connection string as libpq takes it, `key=value …` or a URI.
-        on_notice: called with the `Diagnostics` of each notice, at once; it must not use the
-            connection. Without it notices are dropped.
-        scram_min_iterations, scram_max_iterations: what the server may ask of SCRAM's key
-            derivation; fewer make passwords easy to guess, more burn our time.
-        ssl_context: your own, in place of one made from the options: its authorities, its
-            certificate, versions and ciphers count, and giving such options besides is an error.
-            `sslmode` is then `verify-full` unless you say otherwise, and must be `require` or
-            stronger: `verify-ca` and `verify-full` demand a context that verifies, and
-            `verify-full` compares the host name even if `check_hostname` is unset. Under
-            `sslnegotiation=direct` the ALPN protocols of the context are set.
-        oauth_token: called with a `TokenRequest` when the server asks for OAuth; returns the
-            bearer token. It may take its time: no connection is open and `connect_timeout` does
-            not run. What it raises is raised.
-        secure: demand `sslmode=verify-full`, `channel_binding=require` and
-            `require_auth=scram-sha-256`, whatever service file and environment say. A connection
-            string or option that says otherwise is an error.
-        environ: environment variables to read, instead of `os.environ`.
-        options: connection options by keyword (`host="db1"`); they override `conninfo`.
+    Functions that it is given to call, but `on_notice`, may be coroutine functions; others are
+    called in a thread, so that they may take their time.
 
     Returns: an open `AsyncConnection`, ready for queries.
-
-    Raises:
-        ConninfoError: a wrong connection string or option.
-        OperationalError: no server could be reached, or it refused; the message tells each
-            attempt. The class is the one of the server's SQLSTATE, as `InvalidPassword`.
-        ProtocolError: what answered does not speak the protocol.
-        NotSupportedError: an option demands what this version cannot do (`sslmode=require`).
-
-    Manual: 32.1 Database Connection Control Functions.
     """
     opened = await open_connection(
         conninfo,
@@ -82,15 +61,20 @@ async def connect_async(
         ssl_context=ssl_context,
         oauth_token=oauth_token,
         secure=secure,
+        hooks=Hooks(dial=dial, resolve=resolve, sock=sock),
     )
     return AsyncConnection(opened)
 
 
 class AsyncConnection(Session[AsyncTransport, AsyncReply]):
-    """A session with a PostgreSQL server. Made by `connect`.
+    """A session with a PostgreSQL server. Made by `connect_async`.
 
-    It belongs to one thread at a time; only `cancel` may be called from another one. As a context
-    manager it closes itself.
+    It belongs to one task at a time; only `cancel` may be called from another one. As an
+    asynchronous context manager it closes itself.
+
+    Cancelling a task in the middle of a query cancels the query on the server, and the task ends
+    when the connection is ready for the next one, or closed: within some `CANCEL_GRACE` seconds, at
+    once when it is cancelled a second time.
     """
 
     # Queries.
@@ -192,8 +176,8 @@ class AsyncConnection(Session[AsyncTransport, AsyncReply]):
     # The session.
 
     async def cancel(self, *, timeout: float = 10.0) -> None:
-        """Ask the server to cancel what this session is running; may be called from anywhere,
-        another thread or task included.
+        """Ask the server to cancel what this session is running; for another thread of a
+        `Connection`, another task of an `AsyncConnection`.
 
         The query then fails with `QueryCanceled`, unless it was done before. Raises
         OperationalError if the request could not be delivered within `timeout` seconds.

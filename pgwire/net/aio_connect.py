@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from pgwire import errors
-from pgwire.conninfo import Settings, Target
+from pgwire.conninfo import Settings
 from pgwire.flows.attempts import (
     Address,
     Converse,
     Dial,
     FetchToken,
     HangUp,
+    Hooks,
     LookUp,
     Step,
     connecting,
@@ -24,16 +25,20 @@ from pgwire.flows.cancel import cancelling
 from pgwire.flows.channel import Channel
 from pgwire.flows.oauth import TokenCallback
 from pgwire.net.aio import AsyncTransport, call, drive, within
-from pgwire.net.clock import Deadline, deadline_after
+from pgwire.net.clock import Deadline, deadline_after, seconds_until
 from pgwire.net.opened import Opened, connect_timeout, server_name, wish
-from pgwire.net.sockets import as_addresses, known_addresses, looking_up, opening
+from pgwire.net.sockets import (
+    adopt,
+    as_addresses,
+    dialling,
+    known_addresses,
+    looking_up,
+    numeric_addresses,
+    opening,
+)
 
 if TYPE_CHECKING:
     import ssl
-
-_T = TypeVar("_T")
-
-AsyncDialler = Callable[[Target, "float | None"], "socket.socket | Awaitable[socket.socket]"]
 
 HANGING_UP = 1.0
 """Seconds that the last bytes get to leave when an attempt is given up."""
@@ -49,7 +54,7 @@ async def open_connection(
     ssl_context: ssl.SSLContext | None = None,
     oauth_token: TokenCallback | None = None,
     secure: bool = False,
-    dial: AsyncDialler | None = None,
+    hooks: Hooks | None = None,
 ) -> Opened[AsyncTransport]:
     """Try the targets of the connection string one after the other; see `pgwire.connect_async`."""
     wanted = wish(
@@ -60,8 +65,9 @@ async def open_connection(
         ssl_context=ssl_context,
         oauth_token=oauth_token,
         secure=secure,
+        hooks=hooks,
     )
-    body = Body(wanted.settings, on_notice, dial)
+    body = Body(wanted.settings, on_notice)
     try:
         connected = await drive(connecting(wanted), body.perform, body.close)
     except BaseException:
@@ -70,11 +76,9 @@ async def open_connection(
     return Opened(cast(AsyncTransport, connected.transport), connected, wanted.settings)
 
 
-async def send_cancel_request(
-    opened: Opened[AsyncTransport], deadline: Deadline, dial: AsyncDialler | None = None
-) -> None:
+async def send_cancel_request(opened: Opened[AsyncTransport], deadline: Deadline) -> None:
     """Ask the server to cancel what the session `opened` is running; see `cancelling`."""
-    body = Body(opened.settings, None, dial, deadline)
+    body = Body(opened.settings, None, deadline)
     direct = opened.settings["sslnegotiation"] == "direct"
     try:
         await drive(cancelling(opened.connected, direct=direct), body.perform, body.close)
@@ -89,12 +93,10 @@ class Body:
         self,
         settings: Settings,
         on_notice: Callable[[errors.Diagnostics], None] | None,
-        dial: AsyncDialler | None,
         deadline: Deadline = None,
     ) -> None:
         self._settings = settings
         self._on_notice = on_notice
-        self._dial = dial
         self._deadline = deadline
         self._current: AsyncTransport | None = None
 
@@ -113,21 +115,24 @@ class Body:
             return await call(step.callback, step.request)
         if isinstance(step, LookUp):
             self._restart()
-            return await self._addresses(step.target)
+            return await self._addresses(step)
         if step.restart:
             self._restart()
         return await self._transport(step)
 
-    async def _addresses(self, target: Target) -> list[Address]:
-        if self._dial is not None:
-            return [Address(socket.AF_UNSPEC, None, None, private=False)]
+    async def _addresses(self, step: LookUp) -> list[Address]:
+        target = step.target
         known = known_addresses(target)
         if known is not None:
             return known
-        loop = asyncio.get_running_loop()
-        asked = loop.getaddrinfo(target.lookup_name, target.port_number(), type=socket.SOCK_STREAM)
+        port = target.port_number()
         with looking_up(target):
             try:
+                if step.resolve is not None:
+                    found = await within(call(step.resolve, target.host, port), self._deadline)
+                    return numeric_addresses(found, port)
+                loop = asyncio.get_running_loop()
+                asked = loop.getaddrinfo(target.lookup_name, port, type=socket.SOCK_STREAM)
                 return as_addresses(await within(asked, self._deadline))
             except errors.TimeoutExpired:
                 raise OSError(errno.ETIMEDOUT, "timeout expired") from None
@@ -145,12 +150,13 @@ class Body:
         return transport
 
     async def _socket(self, step: Dial, loop: asyncio.AbstractEventLoop) -> socket.socket:
-        if self._dial is not None:
-            sock = await within(
-                call(self._dial, step.target, connect_timeout(self._settings)), self._deadline
-            )
-            sock.setblocking(False)
-            return sock
+        dial = step.address.dial
+        if dial is not None:
+            with dialling():
+                made = call(dial, step.target, seconds_until(self._deadline))
+                handed_over: socket.socket = await within(made, self._deadline)
+                adopt(handed_over, self._settings)
+            return handed_over
         with opening(step.target, step.address, self._settings) as sock:
             await within(loop.sock_connect(sock, step.address.sockaddr), self._deadline)
         return sock
