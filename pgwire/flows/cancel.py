@@ -9,7 +9,7 @@ from pgwire import errors
 from pgwire.flows import RECEIVE, Flow
 from pgwire.flows.attempts import Connected, Converse, Dial, HangUp, Step, Transport
 from pgwire.flows.channel import Channel
-from pgwire.flows.secure import Security, secure
+from pgwire.flows.secure import Security, secure, told_of_handshake
 from pgwire.protocol.frontend import CancelRequest
 
 
@@ -24,7 +24,7 @@ def cancelling(connected: Connected, *, direct: bool) -> Generator[Step, Any, No
     session = connected.transport.channel
     if not session.secret_key:
         raise errors.OperationalError("no cancellation key received")
-    prefix = connected.target.failure_prefix(connected.address.shown)
+    prefix = connected.address.failure_prefix(connected.target)
     try:
         transport: Transport = yield Dial(connected.target, connected.address, restart=False)
         try:
@@ -38,8 +38,10 @@ def cancelling(connected: Connected, *, direct: bool) -> Generator[Step, Any, No
                     direct=direct,
                 ),
             )
-        except errors.ConnectionLost:
-            pass  # it has taken the request
+        except errors.ConnectionLost as lost:
+            if not _delivered(transport.channel):
+                yield HangUp(transport)
+                raise told_of_handshake(transport.channel, lost) from lost
         except errors.Error:
             yield HangUp(transport)
             raise
@@ -58,17 +60,17 @@ def cancel(
     """Send a CancelRequest on the new `channel` and wait until the server has taken it.
 
     `security` is that of the session: what secures the session secures its cancelling, or it is
-    not sent. The server tells by closing the connection: the runner then raises ConnectionLost,
-    and `delivered` tells what that means.
+    not sent. The server tells by closing the connection: the runner then raises ConnectionLost.
     """
     if security is not None:
         yield from secure(channel, security, direct=direct, plain=False)
     yield channel.send(CancelRequest(process_id, secret_key))
     while not channel.frames.pending:
+        channel.check_open()
         yield RECEIVE
     raise errors.ProtocolError("unexpected response from server")
 
 
-def delivered(channel: Channel) -> bool:
+def _delivered(channel: Channel) -> bool:
     """Whether the request has gone out on `channel`, so that its end means that it was taken."""
     return channel.state.phase == "CLOSED"

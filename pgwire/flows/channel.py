@@ -101,6 +101,8 @@ class Channel:
 
     __slots__ = (
         "_codec",
+        "_ended",
+        "authenticated",
         "context",
         "frames",
         "layer",
@@ -110,6 +112,7 @@ class Channel:
         "password_used",
         "process_id",
         "protocol_version",
+        "refusal",
         "secret_key",
         "secured",
         "state",
@@ -120,6 +123,7 @@ class Channel:
         self.state = ConnectionState()
         self.context = Context()
         self._codec = "utf-8"
+        self._ended = False
         self.parameters: dict[str, str] = {}
         self.notifications: deque[Notification] = deque()
         self.on_notice = on_notice
@@ -127,6 +131,10 @@ class Channel:
         self.secret_key = b""
         self.protocol_version = 0
         self.password_used = False
+        self.authenticated = False
+        """Whether the server has sent AuthenticationOk, and was right to."""
+        self.refusal: errors.Diagnostics | None = None
+        """What the server said when it did not let us in."""
         self.layer: Layer | None = None
         """TLS, from the first byte of its handshake on."""
         self.secured = False
@@ -146,8 +154,14 @@ class Channel:
             self.frames.wrote(count)
             return
         self.layer.received(count)
-        if self.secured:
-            self.layer.decrypt(self.frames)
+        if self.secured and not self.layer.decrypt(self.frames):
+            self._ended = True
+
+    def check_open(self) -> None:
+        """Raise ConnectionLost if the server has ended TLS, so that nothing more can come, whether
+        or not it closes the connection. What came before that has been read by then."""
+        if self._ended:
+            raise errors.ConnectionLost("SSL connection has been closed unexpectedly")
 
     def receive_byte(self) -> Flow[bytes]:
         """The next byte, which is no message: the answer to SSLRequest."""
@@ -194,6 +208,7 @@ class Channel:
         while True:
             frame = self.frames.next_frame()
             if frame is None:
+                self.check_open()
                 yield RECEIVE
                 continue
             kind, start, end = frame

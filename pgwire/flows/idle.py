@@ -29,6 +29,7 @@ def take_message(channel: Channel) -> Flow[None]:
         raise errors.InterfaceError("another command is already in progress")
     frame = channel.frames.next_frame()
     while frame is None:
+        channel.check_open()
         yield RECEIVE
         frame = channel.frames.next_frame()
     kind, start, end = frame

@@ -168,6 +168,7 @@ class Exchange:
                 self._channel.state.received(_DATA_ROW, frames.data, start + 5, stop)
                 return start, stop
             if frames.peek() is None:
+                self._channel.check_open()
                 yield RECEIVE
                 continue
             kind, start, end = yield from self._channel.receive()

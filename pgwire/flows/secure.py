@@ -72,7 +72,7 @@ def told_of_handshake(channel: Channel, error: errors.Error) -> errors.Error:
         return error
     cause = error.__cause__
     if isinstance(cause, OSError):
-        return HandshakeFailed(f"SSL SYSCALL error: {cause.strerror}")
+        return HandshakeFailed(f"{error.reason}\nSSL SYSCALL error: {cause.strerror}")
     return HandshakeFailed("SSL error: unexpected eof while reading")
 
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from pgwire import errors
 from pgwire.net.readiness import wait_readable, wait_writable
@@ -26,6 +27,12 @@ from pgwire.protocol.frontend import (
     StartupMessage,
 )
 from pgwire.protocol.message import Message
+from pgwire.testing.hangup import Hangup
+
+if TYPE_CHECKING:
+    import ssl
+
+    from pgwire.testing.tls import ServerTLS
 
 __all__ = ["Peer", "ScriptError", "What"]
 
@@ -50,17 +57,13 @@ class ScriptError(AssertionError):
     """The client did not do what the script expects, or not in time."""
 
 
-class Hangup(Exception):
-    """The client has closed the connection, or the whole server is being closed."""
-
-
 class Peer:
     """A client that has connected.
 
     Attributes:
         number: of the connection, from 0 in the order of their coming.
         received: the messages that the client has sent, as far as they have been looked at.
-        input: all bytes that the client has sent.
+        input: all bytes that the client has sent, as they came: ciphertext once there is TLS.
         startup: its StartupMessage, once it has come.
         client_closed: whether the client has closed the connection, or reset it.
         closed: whether this end has been closed.
@@ -79,6 +82,7 @@ class Peer:
         self._first = bytearray()
         self._awaiting: type[Message] = PasswordMessage
         self._stopping = threading.Event()
+        self._tls: ServerTLS | None = None
         self.closed = False
 
     def __repr__(self) -> str:
@@ -105,6 +109,29 @@ class Peer:
             if isinstance(message, Message):
                 self._awaiting = _ANSWERS.get(type(message), self._awaiting)
         self._write(b"".join([m.encode() if isinstance(m, Message) else m for m in messages]))
+
+    def take(self) -> bytes:
+        """Wait until the client has sent something, whatever it is, and return that."""
+        return self._read("anything")
+
+    def secure(self, context: ssl.SSLContext) -> None:
+        """Shake hands; from now on everything goes through TLS. Answering the client's SSLRequest
+        with `S` is the script's affair, and the script ends if the client does not agree."""
+        from pgwire.testing.tls import ServerTLS
+
+        tls = ServerTLS(context)
+        tls.received(bytes(self._first))  # what a client sends before it has been told to
+        self._first.clear()
+        while not tls.step():
+            self._write_raw(tls.outgoing())
+            tls.received(self._read_raw("a TLS handshake"))
+        self._write_raw(tls.outgoing())
+        self._tls = tls
+
+    def unsecure(self) -> None:
+        """End TLS with a close_notify alert, without closing the connection."""
+        assert self._tls is not None
+        self._write_raw(self._tls.goodbye())
 
     def drip(self, data: bytes, *, chunk: int = 1, interval: float = 0.0) -> None:
         """Send `data` in pieces of `chunk` bytes, with `interval` seconds between them. Ends
@@ -177,6 +204,13 @@ class Peer:
         return message
 
     def _read(self, awaited: str) -> bytes:
+        if self._tls is None:
+            return self._read_raw(awaited)
+        while not (data := self._tls.decrypted()):
+            self._tls.received(self._read_raw(awaited))
+        return data
+
+    def _read_raw(self, awaited: str) -> bytes:
         while not self.closed:
             try:
                 data = self._sock.recv(_CHUNK)
@@ -194,6 +228,9 @@ class Peer:
         raise Hangup(f"the client hung up instead of sending {awaited}")
 
     def _write(self, data: bytes) -> None:
+        self._write_raw(data if self._tls is None else self._tls.encrypted(data))
+
+    def _write_raw(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
             try:

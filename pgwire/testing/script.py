@@ -30,7 +30,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pgwire.net.readiness import wait_readable
 from pgwire.protocol.backend import (
@@ -41,7 +41,11 @@ from pgwire.protocol.backend import (
 )
 from pgwire.protocol.frontend import StartupMessage
 from pgwire.protocol.message import Message
-from pgwire.testing.peer import Hangup, Peer, ScriptError, What
+from pgwire.testing.hangup import Hangup
+from pgwire.testing.peer import Peer, ScriptError, What
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = [
     "PARAMETERS",
@@ -56,6 +60,7 @@ __all__ = [
     "login",
     "ready",
     "reset",
+    "secure",
     "send",
     "stall",
 ]
@@ -109,6 +114,12 @@ def stall() -> Step:
 def close() -> Step:
     """Close the connection."""
     return Peer.close
+
+
+def secure(context: ssl.SSLContext) -> Step:
+    """Shake hands as a server with `context`: what follows goes through TLS. It does not wait for
+    an SSLRequest: `[expect(SSLRequest), send(b"S"), secure(context)]` is what servers do."""
+    return lambda peer: peer.secure(context)
 
 
 def reset() -> Step:
