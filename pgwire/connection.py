@@ -9,13 +9,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pgwire.flows import Flow
+from pgwire.flows.attempts import Dialler, Hooks, Resolver
 from pgwire.flows.channel import Notification
 from pgwire.flows.oauth import TokenCallback
 from pgwire.flows.query import Exchange
 from pgwire.net.blocking import BlockingTransport, drive
-from pgwire.net.cancel import send_cancel_request
 from pgwire.net.clock import Deadline, deadline_after
-from pgwire.net.connect import open_connection
+from pgwire.net.connect import open_connection, send_cancel_request
 from pgwire.net.readiness import wait_readable
 from pgwire.reading import Reading
 from pgwire.reply import Reply
@@ -24,6 +24,7 @@ from pgwire.rows.column import Column
 from pgwire.session import Cancel, Command, NoticeHandler, Run, Session, Step
 
 if TYPE_CHECKING:
+    import socket
     import ssl
 
 _T = TypeVar("_T")
@@ -38,6 +39,9 @@ def connect(
     ssl_context: ssl.SSLContext | None = None,
     oauth_token: TokenCallback | None = None,
     secure: bool = False,
+    dial: Dialler | None = None,
+    resolve: Resolver | None = None,
+    sock: socket.socket | None = None,
     environ: Mapping[str, str] | None = None,
     **options: str | int | float | bool | os.PathLike[str] | None,
 ) -> Connection:
@@ -61,6 +65,15 @@ def connect(
         secure: demand `sslmode=verify-full`, `channel_binding=require` and
             `require_auth=scram-sha-256`, whatever service file and environment say. A connection
             string or option that says otherwise is an error.
+        dial: called with a `Target` and the seconds left (None: there is no limit) to open the way
+            to it; returns a connected socket, which is ours from then on. OSError means that
+            there is no way. Cancelling a query dials once more. Nothing is looked up then, and
+            `sslmode` holds for every kind of socket.
+        resolve: called with a host name and a port; returns its numeric addresses, in the order
+            in which to try them. OSError means that there are none.
+        sock: a connected socket for the first connection, ours from then on, even if connecting
+            fails. Without `dial` there is no second one: only one host may be given, and queries
+            cannot be cancelled (one that exceeds its timeout closes the connection).
         environ: environment variables to read, instead of `os.environ`.
         options: connection options by keyword (`host="db1"`); they override `conninfo`.
 
@@ -84,6 +97,7 @@ def connect(
         ssl_context=ssl_context,
         oauth_token=oauth_token,
         secure=secure,
+        hooks=Hooks(dial=dial, resolve=resolve, sock=sock),
     )
     return Connection(opened)
 
@@ -194,8 +208,8 @@ class Connection(Session[BlockingTransport, Reply]):
     # The session.
 
     def cancel(self, *, timeout: float = 10.0) -> None:
-        """Ask the server to cancel what this session is running; may be called from anywhere,
-        another thread or task included.
+        """Ask the server to cancel what this session is running; for another thread of a
+        `Connection`, another task of an `AsyncConnection`.
 
         The query then fails with `QueryCanceled`, unless it was done before. Raises
         OperationalError if the request could not be delivered within `timeout` seconds.

@@ -3,13 +3,16 @@
 `connecting` is a generator of steps. A body performs each and sends back what came of it, or
 throws in what went wrong:
 
-* `LookUp` a target: its addresses (OperationalError: there are none);
-* `Dial` an address: a transport, with a channel of its own (OperationalError);
+* `LookUp` a target: its addresses (OperationalError: there are none), found by `resolve` if there
+  is one and the host is a name;
+* `Dial` an address: a transport, with a channel of its own (OperationalError); if the address has a
+  `dial`, that is called with the target and the seconds left, and opens the socket;
 * `Converse`: run a flow on a transport, give its result;
 * `HangUp`;
 * `FetchToken`: call `callback(request)`, await what it returns if the body is an asynchronous one,
   and send back what came of it, unchecked. No connection is open and no clock runs meanwhile.
 
+`resolve` and `dial` are the user's; an asynchronous body awaits what they return if it can.
 When the body itself is interrupted it closes what it has dialled and forgets the generator.
 The body keeps the clock: `connect_timeout` begins anew with each `LookUp`, and with each `Dial`
 whose `restart` is true; when it has passed, the body throws in TimeoutExpired.
@@ -19,7 +22,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Generator
-from typing import Any, Protocol
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pgwire import errors
 from pgwire.conninfo import Settings, Target
@@ -32,18 +36,92 @@ from pgwire.flows.oauth import OAuthClient, TokenCallback, TokenRequest, TokenWa
 from pgwire.flows.secure import HandshakeFailed, Security, secure, told_of_handshake
 from pgwire.flows.startup import startup
 
+if TYPE_CHECKING:
+    import socket
+
+
+Dialler = Callable[[Target, float | None], Any]
+"""Opens the way to a target within so many seconds (None: there is no limit): a connected socket,
+which is pgwire's from then on, or an awaitable of one."""
+
+Resolver = Callable[[str, int], Any]
+"""Finds a host that is to be reached at this port: its numeric addresses, or an awaitable."""
+
 
 class Address:
     """A socket address that a target stands for. `family` and `sockaddr` are the body's own;
-    `shown` is the numeric form, None for a unix socket; on a `private` way nobody can listen."""
+    `shown` is the numeric form, None for a unix socket; on a `private` way nobody can listen.
+    `dial` is the user's own way of getting there, which counts instead of the address."""
 
-    __slots__ = ("family", "private", "shown", "sockaddr")
+    __slots__ = ("dial", "family", "private", "shown", "sockaddr")
 
-    def __init__(self, family: int, sockaddr: Any, shown: str | None, *, private: bool) -> None:
+    def __init__(
+        self,
+        family: int,
+        sockaddr: Any,
+        shown: str | None,
+        *,
+        private: bool,
+        dial: Dialler | None = None,
+    ) -> None:
         self.family = family
         self.sockaddr = sockaddr
         self.shown = shown
         self.private = private
+        self.dial = dial
+
+    def failure_prefix(self, target: Target) -> str:
+        """How the message begins when the connection to `target` at this address fails."""
+        if self.dial is not None and target.kind == "unix":
+            return "connection to server on the given socket failed: "
+        return target.failure_prefix(self.shown)
+
+
+class Hooks:
+    """The user's own way to the server: a connected socket `sock` for the first connection,
+    `dial` for all that are not made over it, or `resolve` to find the addresses of names."""
+
+    __slots__ = ("_sock", "dial", "resolve")
+
+    def __init__(
+        self,
+        *,
+        dial: Dialler | None = None,
+        resolve: Resolver | None = None,
+        sock: socket.socket | None = None,
+    ) -> None:
+        """Raises ConninfoError if they exclude each other."""
+        if resolve is not None and (dial is not None or sock is not None):
+            raise errors.ConninfoError(
+                "resolve may not be used with dial or sock: nothing is looked up then"
+            )
+        self.dial = dial
+        self.resolve = resolve
+        self._sock = sock
+
+    @property
+    def once(self) -> bool:
+        """Whether no more than one connection can be made."""
+        return self._sock is not None and self.dial is None
+
+    def address(self) -> Address | None:
+        """What to dial instead of addresses that are looked up; None if these are wanted."""
+        if self._sock is None:
+            if self.dial is None:
+                return None
+            return Address(0, None, None, private=False, dial=self.dial)
+        handed_over = [self._sock]
+
+        def dial(target: Target, seconds: float | None) -> Any:
+            if handed_over:
+                return handed_over.pop()
+            if self.dial is None:
+                raise errors.OperationalError(
+                    "the given socket is in use, and there is no `dial` to open another one"
+                )
+            return self.dial(target, seconds)
+
+        return Address(0, None, None, private=False, dial=dial)
 
 
 class Transport(Protocol):
@@ -53,12 +131,13 @@ class Transport(Protocol):
 
 
 class LookUp:
-    """Find the addresses of `target`."""
+    """Find the addresses of `target`, by `resolve` if its host is a name."""
 
-    __slots__ = ("target",)
+    __slots__ = ("resolve", "target")
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, resolve: Resolver | None = None) -> None:
         self.target = target
+        self.resolve = resolve
 
 
 class Dial:
@@ -123,7 +202,7 @@ class Connected:
 class Wish:
     """What somebody wants to connect to: `settings`, and what no connection string can say."""
 
-    __slots__ = ("oauth", "scram_iterations", "security", "settings")
+    __slots__ = ("hooks", "oauth", "scram_iterations", "security", "settings")
 
     def __init__(
         self,
@@ -131,11 +210,16 @@ class Wish:
         security: Callable[[Target], Security],
         scram_iterations: tuple[int, int],
         oauth_token: TokenCallback | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         """`security` makes what secures the way to a target; it is called only where TLS may be
         used. `scram_iterations` are the bounds of what a server may ask of SCRAM;
-        `oauth_token` gets bearer tokens."""
+        `oauth_token` gets bearer tokens; `hooks` are the user's own ways. Raises ConninfoError if
+        one socket is to reach several targets."""
         self.settings = settings
+        self.hooks = Hooks() if hooks is None else hooks
+        if self.hooks.once and len(settings.targets) > 1:
+            raise errors.ConninfoError("sock may only be used with one host")
         self.security = security
         self.scram_iterations = scram_iterations
         self.oauth = OAuthClient(
@@ -165,16 +249,19 @@ def connecting(wish: Wish) -> Steps:
         told.append(text)
         failures.append(error)
 
+    own = wish.hooks.address()
     attributes = settings["target_session_attrs"]
     for wanted in ("standby", "any") if attributes == "prefer-standby" else (attributes,):
         for target in settings.targets:
             try:
-                addresses = list((yield LookUp(target)))
-            except errors.ConninfoError:
-                raise
+                looked_up = [own] if own else (yield LookUp(target, wish.hooks.resolve))
+            except errors.ConninfoError as error:
+                note(error.message, error)  # an option is wrong: no host can help
+                raise _failure(told, error) from error
             except errors.OperationalError as error:
                 note(error.message, error)
                 continue
+            addresses = list(looked_up)
             if settings["load_balance_hosts"] == "random":
                 random.shuffle(addresses)
             for address in addresses:
@@ -194,8 +281,8 @@ Note = Callable[[str, errors.Error], None]
 
 def _at_address(wish: Wish, target: Target, address: Address, wanted: str, note: Note) -> Steps:
     """Try one address, with every kind of encryption that the options allow."""
-    prefix = target.failure_prefix(address.shown)
-    encryptions = _encryptions(wish.settings, target)
+    prefix = address.failure_prefix(target)
+    encryptions = _encryptions(wish.settings, target, address)
     restart = True
     while True:
         encrypted = encryptions.pop(0)
@@ -229,20 +316,24 @@ def _at_address(wish: Wish, target: Target, address: Address, wanted: str, note:
             encryptions = [security is not None]
             restart = True
             continue
-        except errors.Error as failure:
+        except errors.Error as error:
             yield HangUp(transport)
-            error = told_of_handshake(channel, failure)
-            note(prefix + _shown(error), error)
-            if isinstance(error, errors.TimeoutExpired):
+            failure = told_of_handshake(channel, error)
+            refused = failure.diagnostics is channel.refusal and not channel.authenticated
+            note(prefix + _shown(failure, channel.refusal), failure)
+            if isinstance(failure, errors.TimeoutExpired):
                 raise _NextAddress from None
-            if error.sqlstate == "57P03" and not channel.parameters:  # cannot_connect_now
+            if refused and failure.sqlstate == "57P03":  # cannot_connect_now
                 raise _NextHost from None
-            if encryptions and _another_may_do(error, channel):
+            # Another kind of encryption may do, if there is one, and it can be tried.
+            another = bool(encryptions) and not wish.hooks.once
+            if another and (refused or isinstance(failure, HandshakeFailed)):
                 continue
             raise
         if misfit is None:
             return Connected(transport, target, address, security)
-        yield Converse(transport, terminate(channel))
+        with suppress(errors.Error):
+            yield Converse(transport, terminate(channel))
         yield HangUp(transport)
         note(prefix + misfit, errors.OperationalError(misfit))
         raise _NextHost
@@ -263,23 +354,14 @@ class PeerError(errors.OperationalError):
     """The server's process is not the required user's: no other address is tried."""
 
 
-def _encryptions(settings: Settings, target: Target) -> list[bool]:
+def _encryptions(settings: Settings, target: Target, address: Address) -> list[bool]:
     """Whether to encrypt: the kinds to try, in this order."""
-    if target.kind == "unix":
+    # Where a socket of the user's leads to, its kind does not tell: `sslmode` holds for all.
+    if target.kind == "unix" and address.dial is None:
         return [False]
     return {"disable": [False], "allow": [False, True], "prefer": [True, False]}.get(
         settings["sslmode"], [True]
     )
-
-
-def _another_may_do(error: errors.Error, channel: Channel) -> bool:
-    """Whether another kind of encryption may help: TLS failed, or the server refused us."""
-    if isinstance(error, HandshakeFailed):
-        return True
-    refused = error.diagnostics.localized_severity in ("FATAL", "PANIC") or (
-        error.diagnostics.routine is not None
-    )
-    return refused and not channel.parameters
 
 
 def _login(wish: Wish, target: Target, address: Address, channel: Channel) -> Flow[None]:
@@ -318,13 +400,11 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _shown(error: errors.Error) -> str:
+def _shown(error: errors.Error, refusal: errors.Diagnostics | None = None) -> str:
     """What `error` adds to the list of attempts: a server's words as libpq shows them."""
     if isinstance(error, errors.ConnectionLost):
         return error.reason
-    text = error.message
-    if error.diagnostics.localized_severity not in (None, "ERROR") or error.diagnostics.routine:
-        text = error.diagnostics.render()
+    text = error.message if error.diagnostics is not refusal else error.diagnostics.render()
     for note in getattr(error, "__notes__", ()):
         text += f"\n{note}"
     return text

@@ -42,6 +42,7 @@ def startup(
             raise errors.ProtocolError("received duplicate protocol negotiation message")
     channel.protocol_version = version
     yield from authenticate(channel, credentials, message)
+    channel.authenticated = True
     channel.frames.maximum = MAXIMUM
     while True:
         message = yield from receive_authentication(channel)

@@ -18,7 +18,8 @@ def receive_authentication(channel: Channel) -> Flow[Message]:
     message = channel.decode(kind, start, end)
     if isinstance(message, backend.ErrorResponse):
         said = {code: harmless(channel.text(text)) for code, text in message.fields.items()}
-        raise errors.from_diagnostics(errors.Diagnostics.from_fields(said))
+        channel.refusal = errors.Diagnostics.from_fields(said)
+        raise errors.from_diagnostics(channel.refusal)
     return message
 
 

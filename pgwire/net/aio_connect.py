@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -158,7 +159,13 @@ class Body:
                 adopt(handed_over, self._settings)
             return handed_over
         with opening(step.target, step.address, self._settings) as sock:
-            await within(loop.sock_connect(sock, step.address.sockaddr), self._deadline)
+            try:
+                await within(loop.sock_connect(sock, step.address.sockaddr), self._deadline)
+            except OSError as error:
+                # asyncio has words of its own for what the system says.
+                if isinstance(error, errors.Error) or not error.errno:
+                    raise
+                raise OSError(error.errno, os.strerror(error.errno)) from error
         return sock
 
     def _restart(self) -> None:

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pgwire import errors
-from pgwire.conninfo import Settings, Target
+from pgwire.conninfo import Settings
 from pgwire.flows.attempts import (
     Address,
-    Connected,
     Converse,
     Dial,
     FetchToken,
     HangUp,
+    Hooks,
     LookUp,
     Step,
     connecting,
 )
+from pgwire.flows.cancel import cancelling
 from pgwire.flows.channel import Channel
 from pgwire.flows.oauth import TokenCallback
-from pgwire.net.blocking import BlockingTransport
-from pgwire.net.clock import Deadline, deadline_after
+from pgwire.net.blocking import BlockingTransport, drive
+from pgwire.net.clock import Deadline, deadline_after, seconds_until
 from pgwire.net.opened import Opened, connect_timeout, server_name, wish
-from pgwire.net.sockets import addresses, open_socket
+from pgwire.net.sockets import (
+    addresses,
+    adopt,
+    dialling,
+    known_addresses,
+    looking_up,
+    numeric_addresses,
+    open_socket,
+)
 
 if TYPE_CHECKING:
     import ssl
-
-Dialler = Callable[[Target, "float | None"], socket.socket]
 
 
 def open_connection(
@@ -42,7 +48,7 @@ def open_connection(
     ssl_context: ssl.SSLContext | None = None,
     oauth_token: TokenCallback | None = None,
     secure: bool = False,
-    dial: Dialler | None = None,
+    hooks: Hooks | None = None,
 ) -> Opened[BlockingTransport]:
     """Try the targets of the connection string one after the other; see `pgwire.connect`."""
     wanted = wish(
@@ -53,74 +59,83 @@ def open_connection(
         ssl_context=ssl_context,
         oauth_token=oauth_token,
         secure=secure,
+        hooks=hooks,
     )
-    body = _Body(wanted.settings, on_notice, dial)
-    steps = connecting(wanted)
+    body = Body(wanted.settings, on_notice)
     try:
-        step = next(steps)
-        while True:
-            try:
-                done = body.perform(step)
-            except errors.Error as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(done)
-    except StopIteration as stop:
-        connected: Connected = stop.value
-        assert body.current is not None
-        return Opened(body.current, connected, wanted.settings)
+        connected = drive(connecting(wanted), body.perform)
     except BaseException:
         body.close()
         raise
+    return Opened(cast(BlockingTransport, connected.transport), connected, wanted.settings)
 
 
-class _Body:
-    """Performs the steps of `connecting`, and keeps the clock."""
+def send_cancel_request(opened: Opened[BlockingTransport], deadline: Deadline) -> None:
+    """Ask the server to cancel what the session `opened` is running; see `cancelling`."""
+    body = Body(opened.settings, None, deadline)
+    direct = opened.settings["sslnegotiation"] == "direct"
+    try:
+        drive(cancelling(opened.connected, direct=direct), body.perform)
+    finally:
+        body.close()
+
+
+class Body:
+    """Performs the steps of connecting and of cancelling, and keeps the clock."""
 
     def __init__(
         self,
         settings: Settings,
         on_notice: Callable[[errors.Diagnostics], None] | None,
-        dial: Dialler | None,
+        deadline: Deadline = None,
     ) -> None:
         self._settings = settings
         self._on_notice = on_notice
-        self._dial = dial
-        self._deadline: Deadline = None
-        self.current: BlockingTransport | None = None
+        self._deadline = deadline
+        self._current: BlockingTransport | None = None
 
     def close(self) -> None:
         """Close what has been dialled last."""
-        if self.current is not None:
-            self.current.close()
+        if self._current is not None:
+            self._current.close()
 
     def perform(self, step: Step) -> Any:
+        """Perform one step."""
         if isinstance(step, Converse):
-            transport: Any = step.transport
-            return transport.run(step.flow, self._deadline)
+            return cast(BlockingTransport, step.transport).run(step.flow, self._deadline)
         if isinstance(step, HangUp):
-            transport = step.transport
-            transport.close()
-            return None
+            return cast(BlockingTransport, step.transport).close()
         if isinstance(step, FetchToken):
             return step.callback(step.request)
         if isinstance(step, LookUp):
             self._restart()
-            if self._dial is not None:
-                return [Address(socket.AF_UNSPEC, None, None, private=False)]
-            return addresses(step.target, self._deadline)
+            return self._addresses(step)
         if step.restart:
             self._restart()
         return self._transport(step)
 
+    def _addresses(self, step: LookUp) -> list[Address]:
+        target = step.target
+        if step.resolve is None:
+            return addresses(target, self._deadline)
+        known = known_addresses(target)
+        if known is not None:
+            return known
+        port = target.port_number()
+        with looking_up(target):
+            return numeric_addresses(step.resolve(target.host, port), port)
+
     def _transport(self, step: Dial) -> BlockingTransport:
-        if self._dial is not None:
-            sock = self._dial(step.target, connect_timeout(self._settings))
-        else:
+        dial = step.address.dial
+        if dial is None:
             sock = open_socket(step.target, step.address, self._settings, self._deadline)
+        else:
+            with dialling():
+                sock = dial(step.target, seconds_until(self._deadline))
+                adopt(sock, self._settings)
         server = server_name(step.target, step.address)
-        self.current = BlockingTransport(sock, Channel(self._on_notice), server)
-        return self.current
+        self._current = BlockingTransport(sock, Channel(self._on_notice), server)
+        return self._current
 
     def _restart(self) -> None:
         self._deadline = deadline_after(connect_timeout(self._settings))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pgwire import errors
 from pgwire.conninfo import Settings, Target, resolve, unsupported
-from pgwire.flows.attempts import Address, Connected, Transport, Wish
+from pgwire.flows.attempts import Address, Connected, Hooks, Transport, Wish
 from pgwire.flows.channel import Channel
 from pgwire.flows.oauth import TokenCallback
 from pgwire.flows.secure import Security as AnySecurity
@@ -74,7 +74,7 @@ class Opened(Generic[_TransportT]):
 
 def server_name(target: Target, address: Address) -> str:
     """`connection to server at "db1" (10.0.0.5), port 5432`."""
-    return target.failure_prefix(address.shown).removesuffix(" failed: ")
+    return address.failure_prefix(target).removesuffix(" failed: ")
 
 
 def connect_timeout(settings: Settings) -> float | None:
@@ -92,6 +92,7 @@ def wish(
     ssl_context: ssl.SSLContext | None,
     oauth_token: TokenCallback | None,
     secure: bool,
+    hooks: Hooks | None,
 ) -> Wish:
     """What is to be connected to. Raises ConninfoError, and NotSupportedError for what this
     version cannot do."""
@@ -106,7 +107,7 @@ def wish(
         raise errors.NotSupportedError(refused)
     python_codec(settings.get("client_encoding", "UTF8"))  # unknown ones are told before dialling
     security = partial(_security, settings, ssl_context)
-    return Wish(settings, security, scram_iterations, oauth_token)
+    return Wish(settings, security, scram_iterations, oauth_token, hooks)
 
 
 def _check_beside_context(settings: Settings) -> None:

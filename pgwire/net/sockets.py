@@ -8,7 +8,7 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from pgwire import errors
@@ -80,6 +80,19 @@ def as_addresses(found: Sequence[_Found]) -> list[Address]:
     ]
 
 
+def numeric_addresses(found: str | Iterable[str], port: int) -> list[Address]:
+    """What a resolver of the user's has `found`: numeric addresses. Raises OSError for others, or
+    if there is none."""
+    known: list[Address] = []
+    for text in [found] if isinstance(found, str) else found:
+        known += as_addresses(
+            socket.getaddrinfo(text, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        )
+    if not known:
+        raise OSError(errno.ENOENT, "the resolver found no address")
+    return known
+
+
 def _look_up(name: str, port: int, deadline: Deadline) -> Sequence[_Found]:
     """getaddrinfo() with a deadline, which the system's resolver does not have."""
 
@@ -129,16 +142,51 @@ def opening(target: Target, address: Address, settings: Settings) -> Iterator[so
         raise errors.OperationalError(f"could not create socket: {error.strerror}") from error
     try:
         sock.setblocking(False)
-        if address.family != socket.AF_UNIX:
-            _set_options(sock, settings)
+        _prepare(sock, settings)
         yield sock
-        if address.family == socket.AF_UNIX and settings.get("requirepeer"):
-            _check_peer(sock, settings["requirepeer"])
+        _check_connected(sock, settings)
     except OSError as error:
         sock.close()
         if isinstance(error, errors.Error):
             raise
         raise errors.OperationalError(f"{error.strerror}{_HINT[target.kind]}") from error
+    except BaseException:
+        sock.close()
+        raise
+
+
+@contextmanager
+def dialling() -> Iterator[None]:
+    """A block that runs the user's own way of dialling; what fails means that there is no way."""
+    try:
+        yield
+    except errors.Error:
+        raise
+    except TimeoutError as error:
+        raise errors.TimeoutExpired("timeout expired") from error
+    except OSError as error:
+        raise errors.OperationalError(error.strerror or str(error)) from error
+
+
+def adopt(sock: object, settings: Settings) -> None:
+    """Make a connected socket that the user has opened ready, as `open_socket` does one of ours.
+
+    Raises InterfaceError for what is no plain socket, OperationalError as `open_socket` does, and
+    then closes it.
+    """
+    # If nobody has imported `ssl`, this is none of its sockets.
+    ssl = sys.modules.get("ssl")
+    if not isinstance(sock, socket.socket):
+        raise errors.InterfaceError(f"not a connected socket: {type(sock).__name__}")
+    try:
+        if ssl is not None and isinstance(sock, ssl.SSLSocket):
+            raise errors.InterfaceError(
+                "an SSLSocket cannot be used: give the plain socket, and let sslmode or "
+                "ssl_context secure it"
+            )
+        sock.setblocking(False)
+        _prepare(sock, settings)
+        _check_connected(sock, settings)
     except BaseException:
         sock.close()
         raise
@@ -158,7 +206,9 @@ def dial(sock: socket.socket, sockaddr: object, deadline: Deadline) -> None:
         raise OSError(code, os.strerror(code))
 
 
-def _set_options(sock: socket.socket, settings: Settings) -> None:
+def _prepare(sock: socket.socket, settings: Settings) -> None:
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for level, option, value in _options(settings):
         try:
@@ -184,6 +234,11 @@ def _options(settings: Settings) -> Iterator[tuple[int, int, int]]:
         option = getattr(socket, name, None)
         if value is not None and option is not None:
             yield socket.IPPROTO_TCP, option, max(value, 0)
+
+
+def _check_connected(sock: socket.socket, settings: Settings) -> None:
+    if sock.family == getattr(socket, "AF_UNIX", None) and settings.get("requirepeer"):
+        _check_peer(sock, settings["requirepeer"])
 
 
 def _check_peer(sock: socket.socket, wanted: str) -> None:
