@@ -18,7 +18,7 @@ from pgwire.tls.files import (
 )
 from pgwire.tls.layer import TLSLayer, reason_of
 from pgwire.tls.names import check_names
-from pgwire.tls.own import check_own, own_server_name
+from pgwire.tls.own import check_own, needed_name
 
 ALPN = "postgresql"
 
@@ -61,7 +61,8 @@ class Security:
         name = _server_name(self._settings, self._target)
         if self._own:
             check_own(self._context, self._mode)
-            name = own_server_name(self._context, self._target.host, name)
+            sni = _sends_name(self._settings)
+            name = needed_name(self._context, self._target.host, sni=sni) or name
             if self._settings["sslnegotiation"] == "direct":
                 self._context.set_alpn_protocols([ALPN])
         return TLSLayer(self._context, name, "" if self._own else _range(self._settings))
@@ -107,15 +108,18 @@ def _context(settings: Settings, mode: str) -> ssl.SSLContext:
 
 
 def _limit_versions(context: ssl.SSLContext, settings: Settings) -> None:
-    with warnings.catch_warnings():
-        # Whoever asks for TLS 1.0 by name has been told by the option's documentation.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        lowest = settings.get("ssl_min_protocol_version")
-        if lowest:
-            context.minimum_version = _VERSIONS[lowest.upper()]
-        highest = settings.get("ssl_max_protocol_version")
-        if highest:
-            context.maximum_version = _VERSIONS[highest.upper()]
+    for bound in ("minimum", "maximum"):
+        named = settings.get(f"ssl_{bound[:3]}_protocol_version", "").upper()
+        if not named:
+            continue
+        version = _VERSIONS[named]
+        if version >= ssl.TLSVersion.TLSv1_2:
+            setattr(context, f"{bound}_version", version)
+            continue
+        with warnings.catch_warnings():
+            # Whoever asks for TLS 1.0 by name has been told by the option's documentation.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            setattr(context, f"{bound}_version", version)
 
 
 def _range(settings: Settings) -> str:
@@ -182,8 +186,9 @@ def _identify(context: ssl.SSLContext, settings: Settings) -> None:
         return
     key = check_private_key(settings.get("sslkey") or default_file(settings.home, "postgresql.key"))
     try:
-        _load(context, certificate, key, settings.get("sslpassword", ""))
-    except (OSError, ssl.SSLError) as error:
+        password = settings.get("sslpassword", "").encode("utf-8", "surrogateescape")
+        _load(context, certificate, key, password)
+    except (OSError, ValueError) as error:  # the latter for a password that is too long
         kind = "load private key" if _is_certificate(certificate) else "read certificate"
         path = key if _is_certificate(certificate) else certificate
         raise errors.OperationalError(
@@ -191,7 +196,7 @@ def _identify(context: ssl.SSLContext, settings: Settings) -> None:
         ) from error
 
 
-def _load(context: ssl.SSLContext, certificate: str, key: str, password: str) -> None:
+def _load(context: ssl.SSLContext, certificate: str, key: str, password: bytes) -> None:
     # Without a function OpenSSL would ask for a passphrase on the terminal.
     try:
         context.load_cert_chain(certificate, key, password=lambda: password)
@@ -213,9 +218,7 @@ def _is_certificate(path: str) -> bool:
 def _server_name(settings: Settings, target: Target) -> str | None:
     """The name for the SNI extension: the host as it was given, unless it is an address."""
     host = target.host
-    if not settings.get("sslsni", "1").startswith("1") or target.kind == "unix":
-        return None
-    if not host or ":" in host or not host.strip("0123456789."):
+    if not _sends_name(settings) or ":" in host or not host.strip("0123456789."):
         return None
     # What DNS cannot hold goes without: `ssl` refuses it, and no server has such a name.
     try:
@@ -223,3 +226,7 @@ def _server_name(settings: Settings, target: Target) -> str | None:
     except UnicodeError:
         return None
     return host if length < 256 else None
+
+
+def _sends_name(settings: Settings) -> bool:
+    return settings.get("sslsni", "1").startswith("1")

@@ -99,7 +99,7 @@ def _der_label(head: bytes) -> str | None:
     if head[start : start + 2] != b"\x02\x01":
         return None
     kinds = {0x30: "PRIVATE KEY", 0x02: "RSA PRIVATE KEY", 0x04: "EC PRIVATE KEY"}
-    return kinds.get(head[start + 3])
+    return kinds.get(int.from_bytes(head[start + 3 : start + 4]))
 
 
 def open_key_log(path: str) -> None:

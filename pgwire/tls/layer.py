@@ -50,9 +50,12 @@ class TLSLayer:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._raw = bytearray(_ROOM)
-        self._object = context.wrap_bio(
-            self._incoming, self._outgoing, server_hostname=server_hostname
-        )
+        try:
+            self._object = context.wrap_bio(
+                self._incoming, self._outgoing, server_hostname=server_hostname
+            )
+        except (ssl.SSLError, ValueError) as error:
+            raise errors.OperationalError(f"could not establish SSL connection: {error}") from error
 
     def room(self) -> memoryview:
         """Room for ciphertext to be received into; then call `received`."""
@@ -138,12 +141,12 @@ class TLSLayer:
         return cipher[0] if cipher else ""
 
 
-def reason_of(error: OSError) -> str:
+def reason_of(error: Exception) -> str:
     """What went wrong, in OpenSSL's own words as libpq shows them, or the operating system's."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return "certificate verify failed"
     if not isinstance(error, ssl.SSLError):
-        return error.strerror or str(error)
+        return getattr(error, "strerror", None) or str(error)
     if error.reason:
         return error.reason.replace("_", " ").lower()
     # "[SSL] PEM lib (_ssl.c:3905)": the place in CPython's source tells nobody anything.

@@ -25,17 +25,17 @@ def check_own(context: ssl.SSLContext, mode: str) -> None:
         )
 
 
-def own_server_name(context: ssl.SSLContext, host: str, sent: str | None) -> str | None:
-    """The name to give to the caller's `context` for `host`, of which `sent` goes into SNI.
+def needed_name(context: ssl.SSLContext, host: str, *, sni: bool) -> str | None:
+    """The name that the caller's `context` needs for `host`; None if it compares no names.
 
-    A context that compares names needs the host even where none is sent. Raises OperationalError
-    if it would be sent against the caller's will.
+    `ssl` also sends it (SNI), unless it is an address. Raises OperationalError if that would be
+    against `sni`.
     """
     if not context.check_hostname:
-        return sent
+        return None
     if not host:
         raise errors.OperationalError("host name must be specified for a verified SSL connection")
-    if sent is None and not is_address(host):
+    if not sni and not is_address(host):
         raise errors.OperationalError(
             "the SSLContext that was given has check_hostname set, and so sends the name of the "
             "server: it cannot be used with sslsni=0"

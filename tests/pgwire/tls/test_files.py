@@ -152,6 +152,30 @@ def test_an_encrypted_key_without_password_does_not_ask_the_terminal(
     assert "could not load private key file" in ours(conninfo, {"HOME": str(folder.path)})
 
 
+def test_a_password_that_is_too_long_for_openssl(
+    tls_server: TLSServer, world: World, folder: Folder
+) -> None:
+    tls_server.use(world.server)
+    files = folder.pair(folder.client.key_pem("x"), sslpassword="y" * 2000)
+    outcome = ours(tls_server.conninfo(sslmode="require", **files), {"HOME": str(folder.path)})
+    assert "could not load private key file" in outcome
+    assert "yyy" not in outcome
+
+
+@pytest.mark.parametrize("size", [0, 1, 8, 63, 64, 65])
+def test_what_looks_like_a_key_in_der_is_refused(
+    tls_server: TLSServer, world: World, folder: Folder, size: int
+) -> None:
+    tls_server.use(world.server)
+    files = folder.pair()
+    for length in range(size):
+        # Up to the last byte that is looked at, the form of a version number, and no more.
+        data = b"\x30" + bytes([0x80 | length]) + bytes(length) + b"\x02\x01\x00\x30"
+        folder.file("client.key", data[:size])
+        outcome = ours(tls_server.conninfo(sslmode="require", **files), {"HOME": str(folder.path)})
+        assert "could not load private key file" in outcome
+
+
 def hashed(folder: Folder, *lists: str) -> str:
     """A folder of revocation lists, named by the hash of who issued them."""
     directory = Path(folder.folder("hashed"))

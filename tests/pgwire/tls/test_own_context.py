@@ -46,6 +46,7 @@ CASES: list[tuple[str, dict[str, str], str]] = [
     ("strict", {"host": ""}, "host name must be specified"),
     ("strict", {"sslsni": "0"}, "cannot be used with sslsni=0"),
     ("strict", {"sslsni": "0", "host": LOCAL}, "TLS"),
+    ("strict", {"host": ".example.test"}, "could not establish SSL connection"),
     ("any name", {}, "TLS"),
     ("any name", {"sslmode": "verify-full"}, "TLS"),
     ("any name", {"host": "other.test"}, MISMATCH),
