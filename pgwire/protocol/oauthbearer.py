@@ -117,7 +117,7 @@ def _top_level(text: str) -> _Object:
 
 def _check_nesting(value: _Object) -> None:
     level: list[object] = [value]
-    for _ in range(_MAX_NESTING + 1):
+    for _ in range(_MAX_NESTING):
         inner: list[object] = []
         for item in level:
             if isinstance(item, _Object):
