@@ -36,6 +36,10 @@ _T = TypeVar("_T")
 CANCEL_GRACE = 5.0
 """Seconds that a cancelled query gets to end before the connection is given up."""
 
+# A server ignores a request that overtakes the query, so it is repeated: shares of CANCEL_GRACE that
+# each gets.
+_PATIENCE = (0.04, 0.16, 0.8)
+
 NoticeHandler = Callable[[errors.Diagnostics], None]
 
 
@@ -356,8 +360,14 @@ class Session(Generic[TransportT, ReplyT]):
                 return
             except errors.TimeoutExpired:
                 pass
-        yield from self._cancel(CANCEL_GRACE)
-        yield Run(rest(), deadline_after(CANCEL_GRACE))
+        for share in _PATIENCE:
+            yield from self._cancel(CANCEL_GRACE)
+            try:
+                yield Run(rest(), deadline_after(CANCEL_GRACE * share))
+                return
+            except errors.TimeoutExpired:
+                if share == _PATIENCE[-1]:
+                    raise
 
     def _idle(self) -> bool:
         """Whether nothing is under way: the next answer will be the next query's."""

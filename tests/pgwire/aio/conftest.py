@@ -1,0 +1,117 @@
+"""The asyncio body behind the face of the blocking one, so that the same tests run on both."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+import pgwire
+from pgwire.aio import AsyncConnection, AsyncReply
+
+try:
+    import uvloop
+except ImportError:
+    uvloop = None
+
+LOOPS = [
+    pytest.param(asyncio.new_event_loop, id="asyncio"),
+    pytest.param(
+        uvloop and uvloop.new_event_loop,
+        id="uvloop",
+        marks=pytest.mark.skipif(uvloop is None, reason="no uvloop here"),
+    ),
+]
+
+
+@pytest.fixture(params=LOOPS)
+def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
+    told: list[dict[str, Any]] = []
+    with asyncio.Runner(loop_factory=request.param) as runner:
+        runner.get_loop().set_exception_handler(lambda loop, context: told.append(context))
+        yield runner
+    assert told == []
+
+
+@pytest.fixture
+def on_loop(runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes `pgwire.connect` give connections of the asyncio body."""
+    connect_async = pgwire.connect_async
+
+    def connect(*arguments: Any, **options: Any) -> Blocking:
+        return Blocking(runner, runner.run(connect_async(*arguments, **options)))
+
+    monkeypatch.setattr(pgwire, "connect", connect)
+
+
+class Blocking:
+    """An AsyncConnection or AsyncReply whose methods wait for what they are asked for."""
+
+    def __init__(self, runner: asyncio.Runner, wrapped: AsyncConnection | AsyncReply) -> None:
+        self.__dict__.update(_runner=runner, _wrapped=wrapped)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._wrapped, name)
+        return self._waiting(found) if inspect.iscoroutinefunction(found) else found
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self._wrapped, name, value)
+
+    def __repr__(self) -> str:
+        return repr(self._wrapped)
+
+    def __enter__(self) -> Blocking:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._wait(self._wrapped.close())
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        block = self._wrapped.transaction()
+        self._wait(block.__aenter__())
+        try:
+            yield
+        except BaseException as error:
+            self._wait(block.__aexit__(type(error), error, error.__traceback__))
+            raise
+        self._wait(block.__aexit__(None, None, None))
+
+    def notifies(self, **options: Any) -> Iterator[pgwire.Notification]:
+        iterator = self._wrapped.notifies(**options)
+        while (one := self._wait(anext(iterator, None))) is not None:
+            yield one
+
+    def _waiting(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            return self._wait(function(*arguments, **options))
+
+        return call
+
+    def _wait(self, awaitable: Any) -> Any:
+        async def wait() -> Any:
+            return await awaitable
+
+        loop = self._runner.get_loop()
+        if loop.is_running():  # a second thread, or a callback
+            try:
+                asyncio.get_running_loop()
+            except RuntimeError:
+                return asyncio.run_coroutine_threadsafe(wait(), loop).result(20)
+            return _at_once(awaitable)
+        result = self._runner.run(wait())
+        return Blocking(self._runner, result) if isinstance(result, AsyncReply) else result
+
+
+def _at_once(awaitable: Any) -> Any:
+    """What a coroutine does before it has to wait: inside a callback, nothing can be awaited."""
+    try:
+        awaitable.send(None)
+    except StopIteration as stop:
+        return stop.value
+    awaitable.close()
+    raise AssertionError("a callback has been made to wait")
