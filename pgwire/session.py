@@ -36,8 +36,8 @@ _T = TypeVar("_T")
 CANCEL_GRACE = 5.0
 """Seconds that a cancelled query gets to end before the connection is given up."""
 
-# A server ignores a request that overtakes the query, so it is repeated: shares of CANCEL_GRACE that
-# each gets.
+# A server ignores a request that overtakes the query, so it is repeated: the shares of CANCEL_GRACE
+# that each gets.
 _PATIENCE = (0.04, 0.16, 0.8)
 
 NoticeHandler = Callable[[errors.Diagnostics], None]

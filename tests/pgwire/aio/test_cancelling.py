@@ -1,4 +1,4 @@
-"""Tasks that are cancelled: the query ends on the server, and the next answer is the next query's."""
+"""Cancelled tasks: the query ends on the server, and the next answer is the next query's."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_a_second_task_is_refused(cluster: Cluster, runner: asyncio.Runner) -> N
                 connection.take_notifications(),
                 anext(connection.notifies()),
             ):
-                with pytest.raises(errors.InterfaceError, match="already in progress|busy"):
+                with pytest.raises(errors.InterfaceError, match=r"already in progress|busy"):
                     await use
             assert (await first)[0][0] == "first"
             listening = asyncio.create_task(anext(connection.notifies()))
