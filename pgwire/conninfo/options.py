@@ -72,8 +72,11 @@ class Option:
         return f"<Option {self.keyword}>"
 
 
+_OAUTH = "handed to the function `oauth_token`"
+_NO_CERTIFICATE_REQUEST = (
+    "Python's ssl module does not tell whether the server asked for a certificate"
+)
 _NO_GSS = "accepted; without effect, as pgwire has no GSSAPI"
-_NO_OAUTH = "accepted; a server that asks for OAuth is refused"
 _TLS_VERSIONS = ("", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _PROTOCOL_VERSIONS = ("3.0", "3.2", "latest")
 _SESSION_KINDS = ("read-write", "read-only", "primary", "standby", "prefer-standby")
@@ -110,7 +113,6 @@ _TABLE = (
         default="prefer",
         values=("disable", "prefer", "require"),
         since="13",
-        honoured="disable and prefer",
     ),
     Option(
         "connect_timeout",
@@ -196,7 +198,7 @@ _TABLE = (
         default="prefer",
         values=("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
         since="7.4",
-        honoured="disable, allow and prefer, all without TLS",
+        honoured="no TLS on Unix-domain sockets, as in libpq",
     ),
     Option(
         "sslnegotiation",
@@ -205,7 +207,6 @@ _TABLE = (
         default="postgres",
         values=("postgres", "direct"),
         since="17",
-        honoured="postgres",
     ),
     Option(
         "sslcompression",
@@ -213,6 +214,7 @@ _TABLE = (
         environment="PGSSLCOMPRESSION",
         default="0",
         since="9.2",
+        honoured="accepted; without effect",
     ),
     Option(
         "sslcert",
@@ -232,8 +234,8 @@ _TABLE = (
         environment="PGSSLCERTMODE",
         values=("disable", "allow", "require"),
         since="16",
-        honoured="disable and allow",
-        refused={"require": "Python's ssl module does not tell whether a server asked"},
+        honoured=f"disable and allow; require is an error: {_NO_CERTIFICATE_REQUEST}",
+        refused={"require": _NO_CERTIFICATE_REQUEST},
     ),
     Option(
         "sslpassword",
@@ -247,7 +249,8 @@ _TABLE = (
         "File with the certificates to trust, or system for those of the operating system.",
         environment="PGSSLROOTCERT",
         since="8.4",
-        honoured="`system` stands for the trusted roots of the system, and asks for sslmode=verify-full",
+        honoured="`system` stands for the trusted roots of the system, and asks for "
+        "sslmode=verify-full",
     ),
     Option(
         "sslcrl",
@@ -279,6 +282,8 @@ _TABLE = (
         "Ways of authentication that are acceptable, or with ! those that are not.",
         environment="PGREQUIREAUTH",
         since="16",
+        honoured="yes, but an empty list is none; without any, a cleartext password still goes only "
+        "where nobody can listen",
     ),
     Option(
         "min_protocol_version",
@@ -354,7 +359,6 @@ _TABLE = (
         default="any",
         values=("any", *_SESSION_KINDS),
         since="10",
-        honoured="any",
     ),
     Option(
         "load_balance_hosts",
@@ -378,17 +382,28 @@ _TABLE = (
         display="D",
         secret=True,
     ),
-    Option("oauth_issuer", "URL of the OAuth issuer.", since="18", honoured=_NO_OAUTH),
-    Option("oauth_client_id", "OAuth client identifier.", since="18", honoured=_NO_OAUTH),
+    Option(
+        "oauth_issuer",
+        "The only OAuth issuer to be trusted: its identifier, or the address of its discovery "
+        "document.",
+        since="18",
+        honoured=_OAUTH,
+    ),
+    Option("oauth_client_id", "OAuth client identifier.", since="18", honoured=_OAUTH),
     Option(
         "oauth_client_secret",
         "OAuth client secret.",
         since="18",
         display="*",
         secret=True,
-        honoured=_NO_OAUTH,
+        honoured=_OAUTH,
     ),
-    Option("oauth_scope", "OAuth scopes to ask for.", since="18", honoured=_NO_OAUTH),
+    Option(
+        "oauth_scope",
+        "OAuth scopes to ask for, instead of those that the server names.",
+        since="18",
+        honoured=_OAUTH,
+    ),
     Option(
         "sslkeylogfile",
         "File to which the keys of the TLS session are appended.",

@@ -192,15 +192,11 @@ def resolve(
 
 
 def unsupported(settings: Settings) -> str | None:
-    """Which demand of `settings` this version cannot meet, and why; None if it can meet all.
-
-    What only matters over TCP is no demand if all targets are Unix-domain sockets.
-    """
-    over_tcp = any(target.kind == "tcp" for target in settings.targets)
+    """Which demand of `settings` this version cannot meet, and why; None if it can meet all."""
     for keyword, value in settings.items():
         reason = OPTIONS[keyword].refused.get(value)
-        if reason is not None and (over_tcp or keyword not in ("sslmode", "sslnegotiation")):
-            return f"{keyword}={value} is not supported yet: {reason}"
+        if reason is not None:
+            return f"{keyword}={value} is not supported: {reason}"
     return None
 
 
