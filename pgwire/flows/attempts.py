@@ -391,7 +391,7 @@ def _login(wish: Wish, target: Target, address: Address, channel: Channel) -> Fl
             min_version=minimum,
         )
     except errors.DatabaseError as error:
-        if error.sqlstate == "28P01" and target.passfile is not None:
+        if error.sqlstate == "28P01" and channel.password_used and target.passfile is not None:
             error.add_note(f'password retrieved from file "{target.passfile}"')
         raise
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pgwire import errors
 from pgwire.flows import Flow
 from pgwire.flows.channel import Channel
-from pgwire.flows.query import RowSet, simple_query
+from pgwire.flows.query import Failed, RowSet, simple_query
 from pgwire.rows.decoder import decode_rows
 
 # target_session_attrs -> (which question, the answer that is wanted, what is said of the other).
@@ -21,17 +20,23 @@ def mismatch(channel: Channel, wanted: str) -> Flow[str | None]:
     """Why the session does not fit `wanted`, a value of target_session_attrs ("any" always fits,
     prefer-standby is the caller's affair); None if it fits.
 
-    Servers from 14 on have told already; others are asked. Raises OperationalError if they
-    cannot answer.
+    Servers from 14 on have told already; others are asked, and do not fit if they cannot answer.
     """
     if wanted not in _WANTED:
         return None
     question, answer, told = _WANTED[wanted]
-    if question == "standby":
-        found = yield from _is_standby(channel)
-    else:
-        found = yield from _is_read_only(channel)
+    try:
+        if question == "standby":
+            found = yield from _is_standby(channel)
+        else:
+            found = yield from _is_read_only(channel)
+    except _NoAnswer as failure:
+        return str(failure)
     return None if found == answer else told
+
+
+class _NoAnswer(Exception):
+    """The server could not tell."""
 
 
 def _is_standby(channel: Channel) -> Flow[bool]:
@@ -57,11 +62,16 @@ def _ask(channel: Channel, sql: str, shown: str) -> Flow[str]:
     exchange = simple_query(channel, sql)
     yield from exchange.send()
     rows: list[tuple[object, ...]] = []
+    failed = f'"{shown}" failed'
     outcome = yield from exchange.next_result()
     if isinstance(outcome, RowSet) and len(outcome.columns) == 1:
         while (bounds := (yield from exchange.next_rows())) is not None:
             rows += decode_rows(channel.frames.data, *bounds, [channel.text])
-    yield from exchange.finish()
+    error = yield from exchange.finish()
+    if isinstance(outcome, Failed):
+        error = outcome.error
+    if error is not None:
+        raise _NoAnswer(f"{error.diagnostics.render()}\n{failed}")
     if len(rows) != 1 or not isinstance(rows[0][0], str):
-        raise errors.OperationalError(f'"{shown}" failed')
+        raise _NoAnswer(failed)
     return rows[0][0]
