@@ -130,9 +130,10 @@ class Privileges:
         )
         return rows == [("t",)]
 
-    def connect_u_owner(self) -> str | None:
-        """Check EXECUTE on dblink_connect_u. Returns the role that owns the function, as whom it
-        runs, or None where that does not matter. Raises 42501 if the caller may not call it."""
+    def connect_u_owner(self, arguments: int) -> str | None:
+        """Check EXECUTE on the dblink_connect_u of so many `arguments`. Returns the role that owns
+        the function, as whom it runs, or None where that does not matter. Raises 42501 if the
+        caller may not call it."""
         if self._word is None and self._local is not None:
             rows = self._local.query(
                 "SELECT pg_catalog.pg_get_userbyid(p.proowner),"
@@ -140,7 +141,8 @@ class Privileges:
                 " FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_language AS l"
                 " ON l.oid OPERATOR(pg_catalog.=) p.prolang"
                 " WHERE p.proname OPERATOR(pg_catalog.=) 'dblink_connect_u' AND p.prosecdef"
-                " LIMIT 1"
+                " AND p.pronargs OPERATOR(pg_catalog.=) $1::pg_catalog.int2 LIMIT 1",
+                (str(arguments),),
             )
             if rows and rows[0][1] == "t":
                 return rows[0][0]

@@ -176,11 +176,15 @@ def _told(error: errors.Error) -> str:
     )
 
 
+# Anything else that is wrong, such as a name in the place of the string, can be told as it is.
+_MAY_HOLD_SECRETS = re.compile(r"pass|pwd|secret|token|key|oauth|://.*:.*@", re.I | re.S)
+
+
 def _without_secrets(message: str, conninfo: str) -> str:
     """libpq's `message` about `conninfo`, of which it quotes what it stumbles over: that may be the
     password."""
     shown = redact(conninfo)
-    if shown == conninfo:
+    if shown == conninfo or not _MAY_HOLD_SECRETS.search(conninfo):
         return message
     message = message.replace(conninfo, shown)
     for quoted in (r'"(.+)"', r'"([^"]+)"'):
