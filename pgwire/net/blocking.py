@@ -19,6 +19,9 @@ _SLACK = 0.05
 """Seconds past its deadline that a flow may go on taking in what is there already. A peer that
 always has something to say does not get more."""
 
+_CHUNK = 256 * 1024
+"""Bytes to offer to the socket at a time: PyPy copies what is offered, not only what is taken."""
+
 CLOSED_UNEXPECTEDLY = (
     "server closed the connection unexpectedly\n"
     "\tThis probably means the server terminated abnormally\n"
@@ -116,7 +119,7 @@ class BlockingTransport:
         while self.unsent:
             self.intact = False
             try:
-                self.unsent = self.unsent[self.sock.send(self.unsent) :]
+                self.unsent = self.unsent[self.sock.send(self.unsent[:_CHUNK]) :]
                 self.intact = True
             except BlockingIOError:
                 self.intact = True
