@@ -54,6 +54,16 @@ def running(admin: pgwire.Connection, marker: str) -> list[int]:
     ]
 
 
+def asleep(admin: pgwire.Connection, marker: str) -> bool:
+    """Whether a statement with `marker` in it has come to its pg_sleep()."""
+    ((found,),) = admin.query(
+        "SELECT count(*) > 0 FROM pg_stat_activity"
+        " WHERE wait_event = 'PgSleep' AND strpos(query, $1) > 0",
+        (marker,),
+    )
+    return bool(found)
+
+
 @contextmanager
 def listener() -> Iterator[socket.socket]:
     """A socket that listens on 127.0.0.1 and never answers: connections wait in its queue."""

@@ -12,7 +12,7 @@ import pytest
 
 import dblink
 import pgwire
-from tests.dblink.kit import eventually, listener, raises, running
+from tests.dblink.kit import asleep, eventually, listener, raises, running
 
 SLEEP = "SELECT pg_sleep(60) /* {} */"
 STREAMED = 50_000
@@ -119,7 +119,7 @@ def test_ctrl_c(session: dblink.Session, watcher: pgwire.Connection, call: str) 
     def waiting() -> bool:
         # In the middle of reading what streams in there would be nothing left to wait for; the
         # last of the rows stay in the server's buffer.
-        return bool(running(watcher, marker)) and (call != "stream" or len(READ) > STREAMED - 500)
+        return asleep(watcher, marker) and (call != "stream" or len(READ) > STREAMED - 500)
 
     with interrupted(waiting):
         CALLS[call](session, SLEEP.format(marker), None)
@@ -153,7 +153,7 @@ def test_the_commit_of_dblink_close(
     )
     try:
         if how == "interrupt":
-            with interrupted(lambda: running(watcher, "COMMIT")):
+            with interrupted(lambda: asleep(watcher, "COMMIT")):
                 close(session, "x", None)
         else:
             with pytest.raises(pgwire.TimeoutExpired):
@@ -169,7 +169,7 @@ def test_ctrl_c_in_a_transient_connection(
     session: dblink.Session, watcher: pgwire.Connection, remote: str
 ) -> None:
     marker = "interrupt transient"
-    with interrupted(lambda: running(watcher, marker)):
+    with interrupted(lambda: asleep(watcher, marker)):
         session.dblink_exec(remote, SLEEP.format(marker))
     eventually(lambda: not running(watcher, marker))
     still_in_step(session)
@@ -179,7 +179,7 @@ def test_ctrl_c_while_waiting_for_any(session: dblink.Session, watcher: pgwire.C
     # What runs goes on: whoever waits for several has not given up on any of them.
     marker = "wait for any"
     session.dblink_send_query("c", SLEEP.format(marker))
-    with interrupted(lambda: running(watcher, marker)):
+    with interrupted(lambda: asleep(watcher, marker)):
         session.dblink_wait_any(["c"])
     assert running(watcher, marker)
     session.dblink_cancel_query("c")
