@@ -65,9 +65,10 @@ def run_two_at_once(db: Narrator, warehouse: str) -> None:
 
 def cancel(db: Narrator, warehouse: str) -> None:
     """Cancel a query"""
-    db.dblink_send_query("stock", "SELECT pg_sleep(10)")
+    db.dblink_send_query("stock", "SELECT pg_sleep(60)")
     db.dblink_is_busy("stock")
-    db.dblink_cancel_query("stock")
+    while not db.dblink_wait_any(["stock"], timeout=0.2):
+        db.dblink_cancel_query("stock")  # too early for a query that has not begun, hence the loop
     db.dblink_get_result("stock", fail=False)
     db.dblink_get_result("stock")
 
