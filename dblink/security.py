@@ -135,13 +135,16 @@ class Privileges:
         the function, as whom it runs, or None where that does not matter. Raises 42501 if the
         caller may not call it."""
         if self._word is None and self._local is not None:
+            # Only a superuser's function lifts the password rule: anybody may create one of that
+            # name, and so become its owner.
             rows = self._local.query(
-                "SELECT pg_catalog.pg_get_userbyid(p.proowner),"
-                " pg_catalog.has_function_privilege(p.oid, 'EXECUTE')"
-                " FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_language AS l"
-                " ON l.oid OPERATOR(pg_catalog.=) p.prolang"
+                "SELECT r.rolname, pg_catalog.has_function_privilege(p.oid, 'EXECUTE')"
+                " FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_roles AS r"
+                " ON r.oid OPERATOR(pg_catalog.=) p.proowner"
                 " WHERE p.proname OPERATOR(pg_catalog.=) 'dblink_connect_u' AND p.prosecdef"
-                " AND p.pronargs OPERATOR(pg_catalog.=) $1::pg_catalog.int2 LIMIT 1",
+                " AND r.rolsuper"
+                " AND p.pronargs OPERATOR(pg_catalog.=) $1::pg_catalog.int2"
+                " ORDER BY 2 DESC LIMIT 1",
                 (str(arguments),),
             )
             if rows and rows[0][1] == "t":
