@@ -94,9 +94,10 @@ def test_no_secret_is_told(
             on_remote_notice=lambda notice, name: told.append(f"{notice.render()} {name}"),
             on_wait=lambda event: told.append(repr(event)),
         ) as session,
-        listener() as server,
     ):
-        host, port = server.getsockname()
+        with listener() as server:
+            host, port = server.getsockname()
+        # Nobody listens there any more.
         secret = f"password={PASSWORD}"
         uri = f"postgresql://u:{PASSWORD}@{host}:{port}/db?connect_timeout=2"
         session.dblink_connect("c", f"{remote} {secret}")
