@@ -148,8 +148,9 @@ def _without_exponent(value: Decimal) -> Decimal:
         return value
     if value and value.adjusted() >= _NUMERIC_DIGITS:
         raise messages.make("22003", "value overflows numeric format")
-    if value.as_tuple().exponent > 0:  # type: ignore[operator]
-        value = Decimal(int(value))
+    sign, digits, exponent = value.as_tuple()
+    if isinstance(exponent, int) and exponent > 0:
+        value = Decimal((sign, digits + (0,) * exponent, 0))
     return value if value else value.copy_abs()
 
 

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -35,6 +35,9 @@ def interrupted(when: Callable[[], object]) -> Iterator[None]:
             eventually(when, "what was to be interrupted")
         except BaseException as failure:
             failures.append(failure)
+        # Let the other thread get to where it waits: an interrupt in the very moment in which bytes
+        # come in may close the connection.
+        over.wait(0.03)
         pressed.append(time.monotonic())
         signal.pthread_kill(main, signal.SIGINT)
         # An interrupt that comes in a weakref's callback is lost: Python only prints it. Whoever
@@ -52,6 +55,9 @@ def interrupted(when: Callable[[], object]) -> Iterator[None]:
         assert time.monotonic() - pressed[0] < BOUND
     finally:
         over.set()
+        with suppress(KeyboardInterrupt):  # pressed once more than was needed
+            presser.join()
+            signal.pthread_sigmask(signal.SIG_BLOCK, ())  # lets what is pending be raised here
         presser.join()
     assert not failures, failures
 
