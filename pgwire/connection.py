@@ -119,7 +119,7 @@ class Connection:
 
         After any error but a lost connection the connection is ready for the next query.
         """
-        return self._results(self.send(sql, params, timeout=timeout), timeout)[-1]
+        return self._results(sql, params, timeout)[-1]
 
     def query_text(
         self,
@@ -129,12 +129,12 @@ class Connection:
         timeout: float | None = None,
     ) -> list[tuple[str | None, ...]]:
         """Like `query`, but every value is the server's text, as psql would show it."""
-        reply = self.send(sql, params, timeout=timeout)
-        return self._results(reply, timeout, as_text=True)[-1].rows  # type: ignore[return-value]
+        result = self._results(sql, params, timeout, as_text=True)[-1]
+        return result.rows  # type: ignore[return-value]
 
     def query_all(self, sql: str, *, timeout: float | None = None) -> list[Result]:
         """Like `query`, but the results of all statements in `sql`, in order; at least one."""
-        return self._results(self.send(sql, timeout=timeout), timeout)
+        return self._results(sql, None, timeout)
 
     def execute(
         self, sql: str, params: Sequence[object] | None = None, *, timeout: float | None = None
@@ -345,11 +345,18 @@ class Connection:
         return types, values
 
     def _results(
-        self, reply: Reply, timeout: float | None, *, as_text: bool = False
+        self,
+        sql: str,
+        params: Sequence[object] | None,
+        timeout: float | None,
+        *,
+        as_text: bool = False,
     ) -> list[Result]:
         results: list[Result] = []
         failure: errors.Error | None = None
+        reply: Reply | None = None
         try:
+            reply = self.send(sql, params, timeout=timeout)
             while (outcome := reply.next_result()) is not None:
                 rows: list[Row] = []
                 columns: tuple[Column, ...] = ()
@@ -370,7 +377,9 @@ class Connection:
             raise _expired(timeout) from None
         except Exception:
             # A decoder or a notice handler failed, the query did not: read its reply to the end.
-            self.resynchronise(cancel=False)
+            # Without a reply nothing was sent, perhaps since somebody else's query is running.
+            if reply is not None:
+                self.resynchronise(cancel=False)
             raise
         except BaseException:
             self.resynchronise()
@@ -385,10 +394,14 @@ class Connection:
             return self._transport.run(flow, deadline)
         except errors.InterfaceError:
             raise  # nothing has been done; another thread may be in the middle of something
-        except BaseException as error:
+        except Exception as error:
             broken = isinstance(error, errors.ConnectionLost | errors.ProtocolError)
             if broken or not self._transport.intact or self._channel.state.phase == "CLOSED":
                 self.abandon()
+            raise
+        except BaseException:
+            if not self._transport.intact:
+                self._give_up()
             raise
 
     def resynchronise(self, *, cancel: bool = True) -> None:
@@ -421,7 +434,7 @@ class Connection:
         finally:
             self._channel.on_notice = handler
         if not self._idle():
-            self.abandon()
+            self._give_up()
 
     def _finish(self, rest: _Rest, deadline: Deadline, *, cancel: bool) -> None:
         if not cancel:
@@ -437,6 +450,14 @@ class Connection:
         """Whether nothing is under way: the next answer will be the next query's."""
         transport = self._transport
         return transport.intact and not transport.unsent and self._channel.state.phase == "READY"
+
+    def _give_up(self) -> None:
+        """Close the connection, but not behind the back of a query that nobody waits for."""
+        try:
+            with suppress(errors.Error):
+                self.cancel(timeout=CANCEL_GRACE)
+        finally:
+            self.abandon()
 
     def abandon(self) -> None:
         """Close the connection without a word to the server."""
