@@ -22,7 +22,7 @@ from pgwire.flows.query import RowSet, describe, extended_query, simple_query, s
 from pgwire.info import ConnectionInfo
 from pgwire.net.blocking import BlockingTransport
 from pgwire.net.cancel import send_cancel_request
-from pgwire.net.clock import Deadline, deadline_after
+from pgwire.net.clock import Deadline, Stopwatch, deadline_after
 from pgwire.net.connect import Opened, open_connection
 from pgwire.net.readiness import wait_readable
 from pgwire.reply import Reply
@@ -443,8 +443,19 @@ class Connection:
                 return
             except errors.TimeoutExpired:
                 pass
-        self.cancel(timeout=CANCEL_GRACE)
-        self._transport.run(rest(), deadline_after(CANCEL_GRACE))
+        # A request that comes before the server has begun with the query, or just after it has
+        # ended, is lost: it is repeated until one works.
+        grace = Stopwatch(CANCEL_GRACE)
+        patience = 0.1
+        while True:
+            self.cancel(timeout=CANCEL_GRACE)
+            try:
+                self._transport.run(rest(), deadline_after(min(patience, grace.remaining or 0)))
+                return
+            except errors.TimeoutExpired:
+                if grace.expired:
+                    raise
+            patience *= 2
 
     def _idle(self) -> bool:
         """Whether nothing is under way: the next answer will be the next query's."""
