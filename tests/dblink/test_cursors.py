@@ -315,6 +315,7 @@ def test_no_other_transaction_is_committed_and_ours_is_not_forgotten(
     transactions = 0
     ours: bool | None = None  # whether the open transaction is dblink's; None: there is none
     cursors: dict[str, bool] = {}  # open ones; whether dblink_open declared them
+    taken: set[str] = set()  # names that dblink_open has used, as far as anybody knows
 
     def status(*tags: str) -> None:
         books.after_query("I" if ours is None else "T", tags)
@@ -326,9 +327,12 @@ def test_no_other_transaction_is_committed_and_ours_is_not_forgotten(
         elif action in ("commit", "rollback"):
             ours = None
             cursors.clear()
+            taken.clear()
             status(action.upper())
         elif action == "exec declare" and ours is not None and name not in cursors:
-            cursors[name] = False
+            # Under the name of one of dblink's that the user has closed, it takes that one's place:
+            # nobody tells the one from the other.
+            cursors[name] = name in taken
             status("DECLARE CURSOR")
         elif action == "exec close" and name in cursors:
             del cursors[name]
@@ -338,6 +342,8 @@ def test_no_other_transaction_is_committed_and_ours_is_not_forgotten(
                 ours, transactions = True, transactions + 1
                 books.began = str(transactions)
             cursors[name] = True
+            if books.began is not None:
+                taken.add(name)
             books.opened(name)
         elif action == "close" and name in cursors:
             del cursors[name]
@@ -347,7 +353,9 @@ def test_no_other_transaction_is_committed_and_ours_is_not_forgotten(
             rows = [(str(transactions), other) for other in cursors] or [(str(transactions), None)]
             committed = books.may_commit(rows)
             assert committed is (ours is True and not any(cursors.values()))
+            taken &= set(cursors)
             if committed:
                 ours = None
                 cursors.clear()
+                taken.clear()
                 status("COMMIT")
