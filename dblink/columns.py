@@ -35,6 +35,10 @@ _DATETIME_TYPES = frozenset(
     (1082, 1114, 1184, 1186, 1182, 1115, 1185, 1187)  # date … interval, and their arrays
 )
 _DATETIME_RANGES = frozenset((3908, 3910, 3912, 3909, 3911, 3913, 4533, 4534, 4535))
+# What looks like a date in any DateStyle, and what an ISO one looks like.
+_DATE = re.compile(r"\d+[-./]\d+[-./]\d+")
+_ISO_DATE = re.compile(r"\d{4,}-\d\d-\d\d")
+_WEEKDAY = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ")
 _TEXT = 25
 _NAME = 19
 
@@ -261,14 +265,21 @@ def _own_decoder(
 
 def _portable_text(column: Column, context: Context) -> Decoder:
     """Text that means the same under every DateStyle: dates of a server that does not write ISO
-    are rewritten, and refused where their text is ambiguous."""
+    are rewritten, and refused where their text is ambiguous, or is not ISO where it must be."""
     text = default_registry.by_oid(0).text_decoder(context)
-    if context.date_style.startswith("ISO"):
-        return text
     if column.type_oid in _DATETIME_TYPES:
         oid = column.type_oid
         return lambda value: to_iso(oid, value, context).decode()
     if column.type_oid in _DATETIME_RANGES:
+        return lambda value: _iso_range(str(text(value)), context)
+    return text
+
+
+def _iso_range(text: str, context: Context) -> str:
+    """`text`, a range or multirange of dates, if it is certain how it is to be read."""
+    dates = _DATE.findall(text)
+    iso = all(map(_ISO_DATE.fullmatch, dates)) and not _WEEKDAY.search(text)
+    if not (iso and context.date_style.startswith("ISO")):
         raise messages.make(
             "22007",
             f"a range of dates in DateStyle {context.date_style} cannot be read safely",

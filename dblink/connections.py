@@ -56,7 +56,8 @@ class Connections:
 
     def open(self, name: str | None, connstr: str, *, insecure: bool) -> None:
         """dblink_connect, or dblink_connect_u if `insecure`."""
-        owner = self._privileges.connect_u_owner() if insecure else None
+        arguments = 1 if name is None else 2
+        owner = self._privileges.connect_u_owner(arguments) if insecure else None
         if name is None:
             if self.unnamed is not None:
                 self.unnamed.check_free()

@@ -117,7 +117,8 @@ def _open(
 def _int2vector(local: Local, attnums: str | Sequence[int]) -> list[int]:
     if not isinstance(attnums, str):
         attnums = " ".join(map(str, attnums))
-    rows = local.query("SELECT $1::pg_catalog.int2vector::pg_catalog.text", (attnums,))
+    # As a literal: an error about a parameter would come with a CONTEXT that C dblink's has not.
+    rows = local.query(f"SELECT {quote_literal(attnums)}::pg_catalog.int2vector::pg_catalog.text")
     return [int(number) for number in (rows[0][0] or "").split()]
 
 

@@ -10,13 +10,15 @@ from pgwire.flows.query import Failed, Outcome, RowSet
 
 class Pending:
     """The reply to the query `sql`, read result by result, and the next result as far as it has
-    arrived: its head in `outcome`, its rows in `store`."""
+    arrived. `earlier` are the command tags of the results before the one taken last."""
 
-    __slots__ = ("_complete", "_outcome", "_store", "reply", "sql")
+    __slots__ = ("_complete", "_outcome", "_store", "_taken", "earlier", "reply", "sql")
 
     def __init__(self, reply: pgwire.Reply, sql: str) -> None:
         self.reply = reply
         self.sql = sql
+        self.earlier: list[str] = []
+        self._taken: list[Outcome] = []
         self._outcome: Outcome | None = None
         self._store = RowStore()
         self._complete = False
@@ -47,5 +49,8 @@ class Pending:
         if self._outcome is None and not self._complete:
             self._outcome = self.reply.next_result()
         taken = self._outcome, self._store
+        self.earlier = [getattr(outcome, "tag", None) or "" for outcome in self._taken]
+        if self._outcome is not None:
+            self._taken.append(self._outcome)
         self._outcome, self._store, self._complete = None, RowStore(), False
         return taken

@@ -30,6 +30,7 @@ _NUMERIC_DIGITS = 131072  # that numeric holds before the decimal point
 _INTEGER_BITS = {21: 16, 23: 32, 20: 64}
 _DATETIME = frozenset((1082, 1083, 1114, 1184, 1266, 1186))
 _SINGLE = default_registry.by_oid(_FLOAT4).binary_decoder(Context())
+_LEADING_DIGITS = re.compile(r"\s*[+-]?\d{1,4000}", re.ASCII)
 _NOT_ZERO = re.compile(r"\A[^eE]*[1-9]")
 _TYPMOD_HEADER = 4  # bytes that length modifiers count too (VARHDRSZ)
 
@@ -61,6 +62,8 @@ def input_decoder(column: Column, oid: int, modifier: int, context: Context) -> 
                 raise ValueError  # Python takes more for a number than PostgreSQL
             result = decode(value if oid in (_VARCHAR, _BPCHAR) else value.strip())
         except (errors.DataError, ValueError, KeyError, ArithmeticError) as error:
+            if oid in _INTEGER_BITS:
+                _check_leading_digits(str(text_of(value)), oid, type_name)
             raise messages.make(
                 bad_syntax, f'invalid input syntax for type {type_name}: "{text_of(value)}"'
             ) from error
@@ -73,6 +76,14 @@ def input_decoder(column: Column, oid: int, modifier: int, context: Context) -> 
         return _modified(result, oid, modifier)
 
     return convert
+
+
+def _check_leading_digits(text: str, oid: int, type_name: str) -> None:
+    """PostgreSQL reads digit by digit: too many are told before what is wrong after them."""
+    digits = _LEADING_DIGITS.match(text)
+    limit = 1 << (_INTEGER_BITS[oid] - 1)
+    if digits is not None and not -limit <= int(digits[0]) < limit:
+        raise messages.make("22003", f'value "{text}" is out of range for type {type_name}')
 
 
 def _check_range(value: int, oid: int, type_name: str) -> None:
@@ -137,8 +148,9 @@ def _without_exponent(value: Decimal) -> Decimal:
         return value
     if value and value.adjusted() >= _NUMERIC_DIGITS:
         raise messages.make("22003", "value overflows numeric format")
-    if value.as_tuple().exponent > 0:  # type: ignore[operator]
-        value = Decimal(int(value))
+    sign, digits, exponent = value.as_tuple()
+    if isinstance(exponent, int) and exponent > 0:
+        value = Decimal((sign, digits + (0,) * exponent, 0))
     return value if value else value.copy_abs()
 
 

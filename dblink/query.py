@@ -22,10 +22,27 @@ READ_AHEAD = 1024 * 1024
 """Bytes of rows that are read before a call returns. A result that ends within them behaves as C
 dblink's do: all of its errors come from the call."""
 
-# Commands after which the session may write dates otherwise than it last reported: reports come
-# only when the server goes idle, at the end of the query string.
-_STYLE_CHANGERS = frozenset(
-    ("SET", "RESET", "DISCARD", "DO", "CALL", "SELECT", "COMMIT", "ROLLBACK", "FETCH")
+# Commands after which the session writes dates as it last reported. Reports come only when the
+# server goes idle, at the end of the query string; all other commands may run somebody's function.
+_STYLE_KEEPERS = frozenset(
+    (
+        "",
+        "BEGIN",
+        "CLOSE CURSOR",
+        "CREATE TABLE",
+        "DEALLOCATE",
+        "DECLARE CURSOR",
+        "DROP TABLE",
+        "LISTEN",
+        "LOCK TABLE",
+        "NOTIFY",
+        "PREPARE",
+        "RELEASE",
+        "SAVEPOINT",
+        "SHOW",
+        "START TRANSACTION",
+        "UNLISTEN",
+    )
 )
 
 Report = Callable[[errors.DatabaseError], None]
@@ -108,6 +125,7 @@ class Reader:
         pending.reply.set_timeout(timeout)
         with remote.guarded():
             outcome, store = pending.take()
+            self._earlier = pending.earlier
             if outcome is None:
                 remote.pending = None
                 self.note_transaction()
@@ -211,6 +229,6 @@ class Reader:
         """How the remote server writes dates: what it reported last, unless the string may have
         changed it since; then only ISO, which cannot be misread, is accepted."""
         context = self.remote.connection.context
-        if any(tag.split(" ")[0] in _STYLE_CHANGERS for tag in self._earlier):
-            return context.replace(date_style="ISO, YMD")
-        return context
+        if _STYLE_KEEPERS.issuperset(self._earlier):
+            return context
+        return context.replace(date_style="ISO, " + context.date_style.rpartition(" ")[2])

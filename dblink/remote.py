@@ -97,6 +97,12 @@ class Remote:
                     self.connection.resynchronise(cancel=False)
                 self._stream = None
             yield
+        except Exception:
+            raise
+        except BaseException:
+            # An interrupt may come between two steps of a query, where nobody else looks.
+            self._give_up()
+            raise
         finally:
             self._in_use = False
 

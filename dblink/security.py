@@ -106,7 +106,10 @@ def environment(privileged: bool) -> Mapping[str, str]:
     """The environment variables that count for the caller's connection."""
     if privileged:
         return os.environ
-    return {name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES}
+    kept = {name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES}
+    # The certificate in the process's home directory is one of its secrets too. A caller who
+    # brings one of his own says so by sslcertmode=allow.
+    return {**kept, "PGSSLCERTMODE": "disable"}
 
 
 class Privileges:
@@ -130,17 +133,22 @@ class Privileges:
         )
         return rows == [("t",)]
 
-    def connect_u_owner(self) -> str | None:
-        """Check EXECUTE on dblink_connect_u. Returns the role that owns the function, as whom it
-        runs, or None where that does not matter. Raises 42501 if the caller may not call it."""
+    def connect_u_owner(self, arguments: int) -> str | None:
+        """Check EXECUTE on the dblink_connect_u of so many `arguments`. Returns the role that owns
+        the function, as whom it runs, or None where that does not matter. Raises 42501 if the
+        caller may not call it."""
         if self._word is None and self._local is not None:
+            # Only a superuser's function lifts the password rule: anybody may create one of that
+            # name, and so become its owner.
             rows = self._local.query(
-                "SELECT pg_catalog.pg_get_userbyid(p.proowner),"
-                " pg_catalog.has_function_privilege(p.oid, 'EXECUTE')"
-                " FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_language AS l"
-                " ON l.oid OPERATOR(pg_catalog.=) p.prolang"
+                "SELECT r.rolname, pg_catalog.has_function_privilege(p.oid, 'EXECUTE')"
+                " FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_roles AS r"
+                " ON r.oid OPERATOR(pg_catalog.=) p.proowner"
                 " WHERE p.proname OPERATOR(pg_catalog.=) 'dblink_connect_u' AND p.prosecdef"
-                " LIMIT 1"
+                " AND r.rolsuper"
+                " AND p.pronargs OPERATOR(pg_catalog.=) $1::pg_catalog.int2"
+                " ORDER BY 2 DESC LIMIT 1",
+                (str(arguments),),
             )
             if rows and rows[0][1] == "t":
                 return rows[0][0]

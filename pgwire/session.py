@@ -179,18 +179,22 @@ class Session(Generic[TransportT, ReplyT]):
         *,
         as_text: bool = False,
     ) -> Command[list[Result]]:
-        reply = yield from self._send(sql, params, timeout)
+        reply: ReplyT | None = None
         try:
+            reply = yield from self._send(sql, params, timeout)
             return (yield from self._run(reply.collect(as_text=as_text), reply.deadline))
         except errors.ConnectionLost as lost:
             # The server's last words say more than the end of the stream does.
-            raise reply.failure if reply.failure is not None else lost from None
+            last_words = reply.failure if reply is not None else None
+            raise last_words if last_words is not None else lost from None
         except errors.TimeoutExpired:
             yield from self._resynchronise()
             raise _expired(timeout) from None
         except Exception:
             # If a decoder or a notice handler failed, the query did not: read its reply to the end.
-            yield from self._resynchronise(cancel=False)
+            # Without a reply nothing was sent, perhaps since somebody else's query is running.
+            if reply is not None:
+                yield from self._resynchronise(cancel=False)
             raise
         except BaseException:
             yield from self._resynchronise()
@@ -286,10 +290,14 @@ class Session(Generic[TransportT, ReplyT]):
             result: _T = yield Run(flow, deadline)
         except errors.InterfaceError:
             raise  # nothing has been done; somebody else may be in the middle of something
-        except BaseException as error:
+        except Exception as error:
             broken = isinstance(error, errors.ConnectionLost | errors.ProtocolError)
             if broken or not self._transport.intact or self._channel.state.phase == "CLOSED":
                 self.abandon()
+            raise
+        except BaseException:
+            if not self._transport.intact:
+                yield from self._give_up()
             raise
         return result
 
@@ -351,6 +359,14 @@ class Session(Generic[TransportT, ReplyT]):
             self._recovering = False
             self._channel.on_notice = handler
         if not self._idle():
+            yield from self._give_up()
+
+    def _give_up(self) -> Command[None]:
+        """Close the connection, but not behind the back of a query that nobody waits for."""
+        try:
+            with suppress(errors.Error):
+                yield Cancel(deadline_after(CANCEL_GRACE))
+        finally:
             self.abandon()
 
     def _finish(self, rest: _Rest, deadline: Deadline, *, cancel: bool) -> Command[None]:

@@ -139,3 +139,21 @@ def _has_odd_surrogates(text: str) -> bool:
     except UnicodeEncodeError:
         return True
     return False
+
+
+# Anything else that is wrong, such as a name in the place of the string, can be told as it is.
+_MAY_HOLD_SECRETS: Final = re.compile(r"pass|pwd|secret|token|key|oauth|://.*:.*@", re.I | re.S)
+
+
+def without_secrets(message: str, conninfo: str) -> str:
+    """libpq's `message` about `conninfo`, of which it quotes what it stumbles over: that may be the
+    password."""
+    shown = redact(conninfo)
+    if shown == conninfo or not _MAY_HOLD_SECRETS.search(conninfo):
+        return message
+    message = message.replace(conninfo, shown)
+    for quoted in (r'"(.+)"', r'"([^"]+)"'):
+        for piece in re.findall(quoted, message, re.DOTALL):
+            if piece in conninfo and piece not in shown:
+                message = message.replace(piece, HIDDEN)
+    return message

@@ -18,6 +18,9 @@ from pgwire.net.readiness import wait_either, wait_readable
 _T = TypeVar("_T")
 _Step = TypeVar("_Step")
 
+_CHUNK = 256 * 1024
+"""Bytes to offer to the socket at a time: PyPy copies what is offered, not only what is taken."""
+
 
 def drive(steps: Generator[_Step, Any, _T], perform: Callable[[_Step], Any]) -> _T:
     """Perform the steps of a generator one after the other; returns its result.
@@ -134,7 +137,7 @@ class BlockingTransport:
         while self.unsent:
             self.intact = False
             try:
-                self.unsent = self.unsent[self.sock.send(self.unsent) :]
+                self.unsent = self.unsent[self.sock.send(self.unsent[:_CHUNK]) :]
                 self.intact = True
             except BlockingIOError:
                 self.intact = True

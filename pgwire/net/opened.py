@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pgwire import errors
 from pgwire.conninfo import Settings, Target, resolve, unsupported
+from pgwire.conninfo.redaction import without_secrets
 from pgwire.flows.attempts import Address, Connected, Hooks, Transport, Wish
 from pgwire.flows.channel import Channel
 from pgwire.flows.oauth import TokenCallback
@@ -99,7 +100,13 @@ def wish(
     if ssl_context is not None:
         # Who brings authorities wants them used. The environment is asked after what was said.
         environ = {"PGSSLMODE": "verify-full", **environ}
-    settings = resolve(conninfo, options, environ=environ, secure=secure)
+    try:
+        settings = resolve(conninfo, options, environ=environ, secure=secure)
+    except errors.ConninfoError as error:
+        message = without_secrets(error.message, conninfo or "")
+        if message == error.message:
+            raise
+        raise errors.ConninfoError(message) from None
     if ssl_context is not None:
         _check_beside_context(settings)
     refused = unsupported(settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 from collections.abc import Sequence
+from math import ceil
 
 from pgwire.net.clock import Deadline, seconds_until
 
@@ -22,7 +23,8 @@ if hasattr(select, "poll"):
             wanted[sock.fileno()] = wanted.get(sock.fileno(), 0) | select.POLLOUT
         for descriptor, events in wanted.items():
             poll.register(descriptor, events)
-        ready = dict(poll.poll(None if seconds is None else seconds * 1000))
+        # Rounded up, as CPython does and PyPy does not: nothing times out before its deadline.
+        ready = dict(poll.poll(None if seconds is None else ceil(seconds * 1000)))
         return (
             [sock for sock in readers if ready.get(sock.fileno(), 0) & _IN],
             [sock for sock in writers if ready.get(sock.fileno(), 0) & _OUT],

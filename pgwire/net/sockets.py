@@ -236,6 +236,10 @@ def _options(settings: Settings) -> Iterator[tuple[int, int, int]]:
             yield socket.IPPROTO_TCP, option, max(value, 0)
 
 
+# SO_PEERCRED of asm/socket.h, by machine.
+_LINUX_PEERCRED = {"x86_64": 17, "i686": 17, "aarch64": 17, "s390x": 17, "ppc64le": 21}
+
+
 def _check_connected(sock: socket.socket, settings: Settings) -> None:
     if sock.family == getattr(socket, "AF_UNIX", None) and settings.get("requirepeer"):
         _check_peer(sock, settings["requirepeer"])
@@ -245,9 +249,12 @@ def _check_peer(sock: socket.socket, wanted: str) -> None:
     """`requirepeer`: the server's process must belong to the operating-system user `wanted`."""
     import pwd
 
-    if not hasattr(socket, "SO_PEERCRED"):
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None and sys.platform == "linux":
+        option = _LINUX_PEERCRED.get(os.uname().machine)  # PyPy's module lacks the name
+    if option is None:
         raise PeerError("requirepeer parameter is not supported on this platform")
-    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    credentials = sock.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i"))
     _, uid, _ = struct.unpack("3i", credentials)
     try:
         actual = pwd.getpwuid(uid).pw_name

@@ -2,4 +2,9 @@
 
 
 class Hangup(Exception):
-    """The client has closed the connection, or the whole server is being closed."""
+    """The client has closed the connection, or the whole server is being closed. `expected` tells
+    whether a message was being waited for."""
+
+    def __init__(self, message: str, *, expected: bool = False) -> None:
+        super().__init__(message)
+        self.expected = expected

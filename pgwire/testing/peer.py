@@ -170,31 +170,27 @@ class Peer:
             self._sock.shutdown(socket.SHUT_RDWR)
 
     def _next(self, what: What) -> Message:
-        if self.startup is None:
-            message = self._first_packet(what)
-            if isinstance(message, StartupMessage):
-                self.startup = message
-        else:
-            while (frame := self._frames.next_frame()) is None:
-                self._frames.feed(self._read(_called(what)))
-            kind, start, end = frame
-            body = bytes(self._frames.data[start:end])
-            try:
-                message = frontend.decode(kind, body, awaiting=self._awaiting)
-            except errors.ProtocolError as error:
-                raise ScriptError(f"the client broke the protocol: {error}") from error
+        try:
+            message = self._message(what) if self.startup is not None else self._first_packet(what)
+        except errors.ProtocolError as error:
+            raise ScriptError(f"the client broke the protocol: {error}") from error
+        if isinstance(message, StartupMessage):
+            self.startup = message
         self.received.append(message)
         return message
+
+    def _message(self, what: What) -> Message:
+        while (frame := self._frames.next_frame()) is None:
+            self._frames.feed(self._read(_called(what)))
+        kind, start, end = frame
+        return frontend.decode(kind, bytes(self._frames.data[start:end]), awaiting=self._awaiting)
 
     def _first_packet(self, what: What) -> Message:
         first = self._first
         while len(first) < 4 or len(first) < int.from_bytes(first[:4]):
             first += self._read(_called(what))
         length = int.from_bytes(first[:4])
-        try:
-            message = decode_first_packet(bytes(first[4:length]))
-        except errors.ProtocolError as error:
-            raise ScriptError(f"the client broke the protocol: {error}") from error
+        message = decode_first_packet(bytes(first[4:length]))
         if isinstance(message, StartupMessage):
             self._frames.feed(first[length:])
             first.clear()
@@ -225,7 +221,7 @@ class Peer:
                 return data
             self.client_closed = not self._stopping.is_set()
             break
-        raise Hangup(f"the client hung up instead of sending {awaited}")
+        raise Hangup(f"the client hung up instead of sending {awaited}", expected=True)
 
     def _write(self, data: bytes) -> None:
         self._write_raw(data if self._tls is None else self._tls.encrypted(data))

@@ -176,8 +176,8 @@ class ScriptedServer:
         self.peers: list[Peer] = []
         self._failures: list[BaseException] = []
         self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()
-        self._closing = False
+        self._over = threading.Condition()
+        self._ended = 0
         if unix:
             self._folder = tempfile.mkdtemp(prefix="pgs")  # short: paths of sockets must be
             self.host, self.port = self._folder, 5432
@@ -206,12 +206,19 @@ class ScriptedServer:
             raise self._failures[0]
 
     def join(self) -> None:
-        """Wait until every client that has come has gone and its script is over. Raises
-        ScriptError, the first there was."""
-        for thread in list(self._threads):
-            thread.join()
+        """Wait until there has been a client for every script, and it has gone again.
+
+        Raises ScriptError, the first there was, or if it takes too long.
+        """
+        with self._over:
+            self._over.wait_for(
+                lambda: self._failures or self._ended == len(self._scripts),
+                max(0.0, self._deadline - monotonic()) + 1,  # the script that waits tells more
+            )
         if self._failures:
             raise self._failures[0]
+        if self._ended < len(self._scripts):
+            raise ScriptError("timed out waiting for all clients to come and go")
 
     def __enter__(self) -> Self:
         return self
@@ -230,8 +237,6 @@ class ScriptedServer:
         exception.add_note(f"scripted server: {self._failures[0]}")
 
     def _end(self) -> None:
-        with self._lock:
-            self._closing = True
         if self._listener.fileno() != -1:
             self._alarm.send(b"!")
             self._acceptor.join()
@@ -268,12 +273,15 @@ class ScriptedServer:
             peer.stall()
         except Hangup as end:
             # Hanging up is the client's right, but what was expected must have come.
-            if peer.client_closed and "instead of" in str(end):
+            if peer.client_closed and end.expected:
                 self._failures.append(ScriptError(f"connection {peer.number}: {end}"))
         except BaseException as failure:
             self._failures.append(failure)
         finally:
             peer.close()
+            with self._over:
+                self._ended += 1
+                self._over.notify_all()
 
 
 def _run(script: Script, peer: Peer) -> None:

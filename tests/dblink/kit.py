@@ -34,6 +34,28 @@ def raises(sqlstate: str, message: str | None = None, **fields: str | None) -> I
     assert {name: getattr(error, name) for name in fields} == fields
 
 
+@contextmanager
+def memory_below(limit: int) -> Iterator[None]:
+    """Expect that the block never holds more than `limit` bytes of new objects."""
+    try:
+        import tracemalloc
+    except ImportError:  # PyPy: what the process has taken at most, its compiler's code included
+        import resource
+
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        yield
+        growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+        assert growth < limit + 64 * 1024 * 1024
+        return
+    tracemalloc.start()
+    try:
+        yield
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < limit
+
+
 def eventually(condition: Callable[[], object], what: str = "the condition") -> None:
     """Wait until `condition` holds."""
     deadline = time.monotonic() + PATIENCE
@@ -52,6 +74,16 @@ def running(admin: pgwire.Connection, marker: str) -> list[int]:
             (marker,),
         )
     ]
+
+
+def asleep(admin: pgwire.Connection, marker: str) -> bool:
+    """Whether a statement with `marker` in it has come to its pg_sleep()."""
+    ((found,),) = admin.query(
+        "SELECT count(*) > 0 FROM pg_stat_activity"
+        " WHERE wait_event = 'PgSleep' AND strpos(query, $1) > 0",
+        (marker,),
+    )
+    return bool(found)
 
 
 @contextmanager

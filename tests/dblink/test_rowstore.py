@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gc
-import tracemalloc
 from itertools import count
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from dblink import rowstore
 from dblink.rowstore import RowStore
 from pgwire.protocol.backend import DataRow
+from tests.dblink.kit import memory_below
 
 
 def frame(value: bytes) -> bytes:
@@ -67,16 +67,11 @@ def test_every_row_comes_out_once_and_in_order(
 def test_beyond_its_limit_it_is_on_disk() -> None:
     store = RowStore()
     run = b"".join(frame(b"%060d" % n) for n in range(1000))
-    tracemalloc.start()
-    try:
+    with memory_below(3 * rowstore.IN_MEMORY):
         while store.size < 8 * rowstore.IN_MEMORY:
             store.put(run)
         taken = sum(map(len, store.take()))
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
     assert taken == store.size
-    assert peak < 3 * rowstore.IN_MEMORY
     assert store._file.fileno() >= 0
     file = store._file
     del store

@@ -609,24 +609,13 @@ def test_a_flood_of_parameters_in_a_query_is_refused() -> None:
 
 
 def test_a_length_of_a_gigabyte_takes_no_memory() -> None:
-    import tracemalloc
-
-    with ScriptedServer(
-        [
-            login(),
-            expect(Query),
-            send(FIELDS, frame(b"D", b"x" * 1000, length=(1 << 30) - 1)),
-            close(),
-        ]
-    ) as server:
+    cut_off = frame(b"D", b"x" * 1000, length=(1 << 30) - 1)
+    with ScriptedServer([login(), expect(Query), send(FIELDS, cut_off), close()]) as server:
         connection = pgwire.connect(server.conninfo())
-        tracemalloc.start()
-        try:
-            with pytest.raises(errors.ConnectionLost):
-                connection.query("SELECT 1")
-            assert tracemalloc.get_traced_memory()[1] < 16 << 20
-        finally:
-            tracemalloc.stop()
+        with pytest.raises(errors.ConnectionLost):
+            connection.query("SELECT 1")
+        # PyPy has no tracemalloc; the buffer is where it would have gone.
+        assert len(connection.frames) < 4 << 20
 
 
 # What a good server may do, too.

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tests.dblink.differential.steps import call, local, remote, scenario, settle, terminate
+from tests.dblink.differential.steps import (
+    call,
+    local,
+    remote,
+    scenario,
+    settle,
+    sleeping,
+    terminate,
+)
 
 FOO = "f1 int, f2 text, f3 text[]"
 PROC = "proname name, prosrc text"
@@ -206,6 +214,7 @@ SCENARIOS = (
         "a session ends in the middle",
         call("connect", "myconn", "<remote>"),
         call("send_query", "myconn", "select pg_sleep(30)"),
+        sleeping(),
         terminate(),
         settle("myconn"),
         remote("SELECT 1"),

@@ -12,7 +12,7 @@ from dblink.functions import FUNCTIONS, RECORD, Overload
 from pgwire import errors
 from tests.dblink.differential.outcome import Outcome, ProcessIds, report_of
 from tests.dblink.differential.steps import Argument, Step
-from tests.dblink.differential.world import TERMINATE, World
+from tests.dblink.differential.world import SLEEPING, TERMINATE, World
 
 PATIENCE = 10.0
 """Seconds that a result may take to arrive."""
@@ -58,14 +58,16 @@ class Runner:
             self.world.remote_admin.query_all(sql)
         elif step.kind == "terminate":
             self.world.remote_admin.query(TERMINATE)
+        elif step.kind == "settle":
+            self._wait_for(lambda: not self._busy(sql), f"no result on connection {sql}")
         else:
-            self._settle(sql)
+            self._wait_for(lambda: self.world.admin.query(SLEEPING).scalar(), "nobody sleeps")
         return Outcome()
 
-    def _settle(self, name: str) -> None:
+    def _wait_for(self, condition: Callable[[], object], failure: str) -> None:
         deadline = monotonic() + PATIENCE
-        while self._busy(name):
-            assert monotonic() < deadline, f"no result on connection {name}"
+        while not condition():
+            assert monotonic() < deadline, failure
             self.world.admin.query("SELECT pg_sleep(0.005)")
 
     def _busy(self, name: str) -> bool:

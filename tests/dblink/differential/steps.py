@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Argument = str | int | bool | list[str | None] | None
-Kind = Literal["call", "local", "remote", "terminate", "settle"]
+Kind = Literal["call", "local", "remote", "terminate", "settle", "sleeping"]
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class Step:
 
     kind: `call`, or SQL run on the `local` session, by an administrator in the `remote` database,
         `terminate` all sessions of the remote database, or `settle`: wait until the query on the
-        connection has a complete result.
+        connection has a complete result, or until a remote session is `sleeping`.
     text: compare the rows as the server's text instead of as Python values.
     pids: columns that hold process ids: compared by the order in which they first appear.
     ordered: False if the order of what is returned is left open.
     differs: the key in docs/differences.md of a deliberate difference; then `ours` is what counts.
     unsafe: C dblink must not run it (it would hang or crash); only with `differs`.
-    same_on: servers on which there is no difference.
+    fixed_later: C dblink's later minor releases may not differ any more.
     """
 
     kind: Kind
@@ -50,7 +50,7 @@ class Step:
     differs: str | None = None
     ours: Expected | None = None
     unsafe: bool = False
-    same_on: tuple[int, ...] = ()
+    fixed_later: bool = False
 
     def __str__(self) -> str:
         if self.kind != "call":
@@ -72,7 +72,7 @@ def call(
     differs: str | None = None,
     ours: Expected | None = None,
     unsafe: bool = False,
-    same_on: tuple[int, ...] = (),
+    fixed_later: bool = False,
 ) -> Step:
     """Call `function`; its name may lack the prefix `dblink_`."""
     name = function if function.startswith("dblink") else f"dblink_{function}"
@@ -88,7 +88,7 @@ def call(
         differs,
         ours,
         unsafe,
-        same_on,
+        fixed_later,
     )
 
 
@@ -110,6 +110,11 @@ def terminate() -> Step:
 def settle(name: str) -> Step:
     """Wait until the query on the connection `name` has a complete result."""
     return Step("settle", name)
+
+
+def sleeping() -> Step:
+    """Wait until a session of the remote database is in pg_sleep: only then can it be cancelled."""
+    return Step("sleeping")
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,33 @@ import pytest
 
 from tests.dblink.differential import (
     asynchronous,
+    beyond,
     connections,
+    conversion,
     cursors,
     documentation,
+    keys,
     overloads,
     queries,
+    security,
 )
 from tests.dblink.differential.compare import differences
 from tests.dblink.differential.runners import run_both
 from tests.dblink.differential.steps import Scenario
 from tests.dblink.differential.world import World
 
-MODULES = (documentation, overloads, connections, queries, cursors, asynchronous)
+MODULES = (
+    documentation,
+    overloads,
+    connections,
+    queries,
+    cursors,
+    asynchronous,
+    conversion,
+    security,
+    keys,
+    beyond,
+)
 SCENARIOS = [
     pytest.param(s, id=f"{module.__name__.rpartition('.')[2]}: {s.name}")
     for module in MODULES

@@ -53,7 +53,9 @@ DO $$
 DECLARE statement text;
 BEGIN
   FOR statement IN
-    SELECT format('DROP SERVER %I CASCADE', srvname) FROM pg_foreign_server
+    SELECT format('DROP FOREIGN DATA WRAPPER %I CASCADE', fdwname) FROM pg_foreign_data_wrapper
+      WHERE fdwname NOT IN ('dblink_fdw', 'postgres_fdw')
+    UNION ALL SELECT format('DROP SERVER IF EXISTS %I CASCADE', srvname) FROM pg_foreign_server
     UNION ALL SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace
       WHERE nspname !~ '^pg_|^(public|ext|information_schema)$'
   LOOP EXECUTE statement; END LOOP;
@@ -67,6 +69,10 @@ REVOKE ALL ON FUNCTION ext.dblink_connect_u(text), ext.dblink_connect_u(text, te
 TERMINATE = """
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 WHERE datname = 'remote' AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+
+SLEEPING = """
+SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = 'remote' AND wait_event = 'PgSleep')
 """
 
 

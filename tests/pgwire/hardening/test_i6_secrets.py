@@ -9,8 +9,8 @@ import pytest
 import pgwire
 from pgwire import errors
 from pgwire.conninfo import resolve
-from pgwire.flows.credentials import Credentials
 from pgwire.flows.channel import Channel
+from pgwire.flows.credentials import Credentials
 from pgwire.protocol import backend, frontend
 from pgwire.testing.logins import cleartext, fatal, md5, scram
 from pgwire.testing.script import Script, ScriptedServer, close, expect, login, send
