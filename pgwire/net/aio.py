@@ -119,6 +119,7 @@ class AsyncTransport(asyncio.BufferedProtocol):
         self._waiter: asyncio.Future[bool] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._ended: str | None = None
+        self._cause: OSError | None = None
         self._failure: errors.Error | None = None
         self._reading = True
         self._busy = False
@@ -204,6 +205,7 @@ class AsyncTransport(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The loop has closed the connection."""
         if isinstance(exc, OSError):
+            self._cause = exc
             self._end(lost_reason("receive data from", exc))
         else:
             self._end(CLOSED_UNEXPECTEDLY)
@@ -239,7 +241,7 @@ class AsyncTransport(asyncio.BufferedProtocol):
             if self._failure is not None:
                 raise self._failure
             if self._ended is not None:
-                raise self._lost(self._ended)
+                raise self._lost(self._ended) from self._cause
             self._set_reading(True)
             if not await self._wait(deadline):
                 raise errors.TimeoutExpired("timeout expired")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.pgwire.libpq import LibPQ, find_libpq
+from tests.pgwire.onloop import on_loop, runner
+
+__all__ = ["on_loop", "runner"]  # fixtures
 
 
 @pytest.fixture(scope="session")
