@@ -17,6 +17,8 @@ _WRONG = (
     "<remote> port=70000",
     "<remote> sslmode=bogus",
     "<remote> target_session_attrs=bogus",
+    "<remote> sslmode=require",
+    "<remote> target_session_attrs=standby",
     "service=nosuch",
     "host=127.0.0.1 port=<closed>",
     "host=127.0.0.1,127.0.0.1 port=<closed>,<closed>",
@@ -55,21 +57,6 @@ SCENARIOS = (
             differs="connect-timeout",
             ours=Expected(sqlstate="08001", message="could not establish connection"),
         ),
-    ),
-    *(
-        scenario(
-            f"not yet: {option}",
-            call(
-                "connect",
-                f"<remote> {option}",
-                differs=key,
-                ours=Expected(sqlstate="08001", message="could not establish connection"),
-            ),
-        )
-        for option, key in (
-            ("sslmode=require", "tls"),
-            ("target_session_attrs=standby", "session-attributes"),
-        )
     ),
     scenario(
         "an option that 15 does not have",
