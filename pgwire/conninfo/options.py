@@ -282,8 +282,8 @@ _TABLE = (
         "Ways of authentication that are acceptable, or with ! those that are not.",
         environment="PGREQUIREAUTH",
         since="16",
-        honoured="yes, but an empty list is none; without any, a cleartext password still goes only "
-        "where nobody can listen",
+        honoured="yes, but an empty list is none; without any, a cleartext password still goes "
+        "only where nobody can listen",
     ),
     Option(
         "min_protocol_version",
