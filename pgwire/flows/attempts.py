@@ -81,7 +81,7 @@ class Hooks:
     """The user's own way to the server: a connected socket `sock` for the first connection,
     `dial` for all that are not made over it, or `resolve` to find the addresses of names."""
 
-    __slots__ = ("_sock", "dial", "resolve")
+    __slots__ = ("_given", "_sock", "dial", "resolve")
 
     def __init__(
         self,
@@ -97,31 +97,33 @@ class Hooks:
             )
         self.dial = dial
         self.resolve = resolve
+        self._given = sock is not None
         self._sock = sock
+
+    def close(self) -> None:
+        """Close the socket that was given, if it has not been dialled."""
+        if self._sock is not None:
+            self._sock.close()
 
     @property
     def once(self) -> bool:
         """Whether no more than one connection can be made."""
-        return self._sock is not None and self.dial is None
+        return self._given and self.dial is None
 
     def address(self) -> Address | None:
         """What to dial instead of addresses that are looked up; None if these are wanted."""
-        if self._sock is None:
-            if self.dial is None:
-                return None
-            return Address(0, None, None, private=False, dial=self.dial)
-        handed_over = [self._sock]
+        dial = self._dial if self._given else self.dial
+        return None if dial is None else Address(0, None, None, private=False, dial=dial)
 
-        def dial(target: Target, seconds: float | None) -> Any:
-            if handed_over:
-                return handed_over.pop()
-            if self.dial is None:
-                raise errors.OperationalError(
-                    "the given socket is in use, and there is no `dial` to open another one"
-                )
-            return self.dial(target, seconds)
-
-        return Address(0, None, None, private=False, dial=dial)
+    def _dial(self, target: Target, seconds: float | None) -> Any:
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            return sock
+        if self.dial is None:
+            raise errors.OperationalError(
+                "the given socket is in use, and there is no `dial` to open another one"
+            )
+        return self.dial(target, seconds)
 
 
 class Transport(Protocol):

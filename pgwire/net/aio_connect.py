@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
 from pgwire import errors
@@ -58,23 +59,24 @@ async def open_connection(
     hooks: Hooks | None = None,
 ) -> Opened[AsyncTransport]:
     """Try the targets of the connection string one after the other; see `pgwire.connect_async`."""
-    wanted = wish(
-        conninfo,
-        options,
-        environ=environ,
-        scram_iterations=scram_iterations,
-        ssl_context=ssl_context,
-        oauth_token=oauth_token,
-        secure=secure,
-        hooks=hooks,
-    )
-    body = Body(wanted.settings, on_notice)
-    try:
-        connected = await drive(connecting(wanted), body.perform, body.close)
-    except BaseException:
-        body.close()
-        raise
-    return Opened(cast(AsyncTransport, connected.transport), connected, wanted.settings)
+    with closing(hooks if hooks is not None else Hooks()) as hooks:
+        wanted = wish(
+            conninfo,
+            options,
+            environ=environ,
+            scram_iterations=scram_iterations,
+            ssl_context=ssl_context,
+            oauth_token=oauth_token,
+            secure=secure,
+            hooks=hooks,
+        )
+        body = Body(wanted.settings, on_notice)
+        try:
+            connected = await drive(connecting(wanted), body.perform, body.close)
+        except BaseException:
+            body.close()
+            raise
+        return Opened(cast(AsyncTransport, connected.transport), connected, wanted.settings)
 
 
 async def send_cancel_request(opened: Opened[AsyncTransport], deadline: Deadline) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
 from pgwire import errors
@@ -51,23 +52,24 @@ def open_connection(
     hooks: Hooks | None = None,
 ) -> Opened[BlockingTransport]:
     """Try the targets of the connection string one after the other; see `pgwire.connect`."""
-    wanted = wish(
-        conninfo,
-        options,
-        environ=environ,
-        scram_iterations=scram_iterations,
-        ssl_context=ssl_context,
-        oauth_token=oauth_token,
-        secure=secure,
-        hooks=hooks,
-    )
-    body = Body(wanted.settings, on_notice)
-    try:
-        connected = drive(connecting(wanted), body.perform)
-    except BaseException:
-        body.close()
-        raise
-    return Opened(cast(BlockingTransport, connected.transport), connected, wanted.settings)
+    with closing(hooks if hooks is not None else Hooks()) as hooks:
+        wanted = wish(
+            conninfo,
+            options,
+            environ=environ,
+            scram_iterations=scram_iterations,
+            ssl_context=ssl_context,
+            oauth_token=oauth_token,
+            secure=secure,
+            hooks=hooks,
+        )
+        body = Body(wanted.settings, on_notice)
+        try:
+            connected = drive(connecting(wanted), body.perform)
+        except BaseException:
+            body.close()
+            raise
+        return Opened(cast(BlockingTransport, connected.transport), connected, wanted.settings)
 
 
 def send_cancel_request(opened: Opened[BlockingTransport], deadline: Deadline) -> None:

@@ -29,7 +29,7 @@ from typing import Final, Literal, Self
 
 from pgwire.testing.binaries import Binaries, find_binaries
 from pgwire.testing.scratch import Scratch, scratch
-from pgwire.testing.templates import Initialization, copy_data, reachable
+from pgwire.testing.templates import Initialization, copy_data, copy_folder, reachable
 
 __all__ = ["DEFAULT_HBA", "DEFAULT_SETTINGS", "Cluster", "ClusterError", "ShutdownMode"]
 
@@ -128,6 +128,7 @@ class Cluster:
         self.timeout = timeout
         self._hba = list(DEFAULT_HBA if hba is None else hba)
         self._lock = threading.RLock()
+        self._primary: Cluster | None = None
         self._folder: Path | None = None
         self._port: int | None = None
         self._server: subprocess.Popen[bytes] | None = None
@@ -237,6 +238,24 @@ class Cluster:
                     self.close()
                 raise
             return self
+
+    def standby(self) -> Cluster:
+        """Return a cluster, not started yet, that will follow this one as a hot standby.
+
+        When it is first started, this server is stopped for as long as it takes to copy its data.
+        Manual: "Log-Shipping Standby Servers".
+        """
+        standby = Cluster(
+            self.binaries,
+            settings={**self.settings, "hot_standby": True, "primary_conninfo": self.conninfo()},
+            hba=self._hba,
+            superuser=self.superuser,
+            encoding=self.encoding,
+            locale=self.locale,
+            timeout=self.timeout,
+        )
+        standby._primary = self
+        return standby
 
     def stop(self, mode: ShutdownMode = "fast") -> None:
         """Stop the server and keep its data; nothing happens if it is not running.
@@ -352,10 +371,18 @@ class Cluster:
         self._folder = room.folder()
         self._owner = os.getpid()
         atexit.register(self._close_at_exit)
-        wish = Initialization(self.binaries, self.superuser, self.encoding, self.locale)
-        copy_data(wish, room, self.data)
-        with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
-            file.write("\ninclude 'cluster.conf'\n")
+        if self._primary is None:
+            wish = Initialization(self.binaries, self.superuser, self.encoding, self.locale)
+            copy_data(wish, room, self.data)
+            with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
+                file.write("\ninclude 'cluster.conf'\n")
+        else:
+            self._primary.stop()
+            try:
+                copy_folder(self._primary.data, room, self.data)
+            finally:
+                self._primary.start()
+            self.write_file("standby.signal", "")
         self._write_hba()
 
     def _start_on_a_port(self, *, keep: bool) -> None:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from pgwire.testing.binaries import Binaries
 from pgwire.testing.scratch import Scratch
 
-__all__ = ["Initialization", "TemplateError", "copy_data", "reachable"]
+__all__ = ["Initialization", "TemplateError", "copy_data", "copy_folder", "reachable"]
 
 # Keys begin with the scratch folder: a fork of this process has another one.
 _programs: dict[tuple[Path, Path], Path] = {}
@@ -58,7 +58,16 @@ def copy_data(wish: Initialization, scratch: Scratch, target: Path) -> None:
         if key not in _templates:
             _templates[key] = _initialize(wish, scratch)
         template = _templates[key]
-    _run(["cp", "-a", str(template), str(target)], scratch)
+    copy_folder(template, scratch, target)
+
+
+def copy_folder(source: Path, scratch: Scratch, target: Path) -> None:
+    """Copy the data directory of a server that is not running.
+
+    Raises:
+        TemplateError: the copy failed.
+    """
+    _run(["cp", "-a", str(source), str(target)], scratch)
 
 
 def _reachable(binaries: Binaries, scratch: Scratch) -> Path:

@@ -7,6 +7,8 @@ which PostgreSQL does not bring along. libpq gets the same token through its own
 from __future__ import annotations
 
 import json
+import socket
+import time
 
 import pytest
 from hypothesis import given
@@ -24,7 +26,12 @@ from pgwire.protocol.frontend import SASLInitialResponse, SASLResponse, StartupM
 from pgwire.protocol.oauthbearer import issuer_of, read_refusal
 from pgwire.testing.logins import fatal
 from pgwire.testing.script import Script, ScriptedServer, close, expect, greeting, send
-from tests.pgwire.authentication.kit import ours, sasl_data, theirs, words
+from tests.pgwire.authentication.kit import (
+    ours,
+    sasl_data,
+    theirs,
+    words,
+)
 from tests.pgwire.libpq import LibPQ
 
 ISSUER = "https://issuer.example"
@@ -305,6 +312,29 @@ def test_a_coroutine_function_is_for_the_other_body() -> None:
         pgwire.connect(server.conninfo(**OPTIONS), environ={}, oauth_token=get)
 
 
+def test_connect_timeout_does_not_run_while_a_token_is_got() -> None:
+    def get(request: TokenRequest) -> str:
+        assert server.peers[0].input  # it has been asked, and is gone
+        time.sleep(1.1)
+        return TOKEN
+
+    with ScriptedServer(refuse(says()), LET_IN) as server:
+        pgwire.connect(server.conninfo(connect_timeout=1, **OPTIONS), oauth_token=get).close()
+
+
+def test_a_token_does_not_cross_a_network() -> None:
+    def dial(target: object, seconds: float | None) -> socket.socket:
+        return socket.create_connection((server.host, server.port))
+
+    with (
+        ScriptedServer(ASK) as server,
+        pytest.raises(errors.OperationalError, match="over an unencrypted network connection"),
+    ):
+        # Nobody knows where a socket of the user's leads to.
+        pgwire.connect(server.conninfo(**OPTIONS), oauth_token=lambda request: TOKEN, dial=dial)
+    assert sasl_data(server.peers[0]) == []
+
+
 def test_what_the_function_raises_is_raised() -> None:
     class NoLuck(Exception):
         pass
@@ -330,13 +360,3 @@ def test_the_token_is_nowhere_to_be_seen() -> None:
             pgwire.connect(server.conninfo(**OPTIONS), oauth_token=lambda request: TOKEN)
         assert "geheim" not in str(vars(caught.value))
         assert "geheim" not in repr(server.peers[1].received)
-
-
-def test_no_token_where_others_listen() -> None:
-    from pgwire.flows.channel import Channel
-    from pgwire.flows.oauth import oauth_bearer
-
-    client = OAuthClient(issuer=ISSUER, client_id="c", callback=lambda request: TOKEN)
-    client.take_token(TOKEN)
-    with pytest.raises(errors.OperationalError, match="over an unencrypted network connection"):
-        next(oauth_bearer(Channel(), client, private=False))
