@@ -241,13 +241,22 @@ def _check_connected(sock: socket.socket, settings: Settings) -> None:
         _check_peer(sock, settings["requirepeer"])
 
 
+def _peer_option() -> int | None:
+    """SO_PEERCRED, which PyPy does not name; None where it is not known."""
+    named: int | None = getattr(socket, "SO_PEERCRED", None)
+    if named is None and sys.platform == "linux":
+        return 17 if os.uname().machine in ("x86_64", "aarch64", "riscv64", "i686") else None
+    return named
+
+
 def _check_peer(sock: socket.socket, wanted: str) -> None:
     """`requirepeer`: the server's process must belong to the operating-system user `wanted`."""
     import pwd
 
-    if not hasattr(socket, "SO_PEERCRED"):
+    option = _peer_option()
+    if option is None:
         raise PeerError("requirepeer parameter is not supported on this platform")
-    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    credentials = sock.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i"))
     _, uid, _ = struct.unpack("3i", credentials)
     try:
         actual = pwd.getpwuid(uid).pw_name
