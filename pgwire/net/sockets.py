@@ -237,7 +237,7 @@ def _options(settings: Settings) -> Iterator[tuple[int, int, int]]:
 
 
 # SO_PEERCRED of asm/socket.h, by machine.
-_LINUX_PEERCRED = {"x86_64": 17, "i686": 17, "aarch64": 17, "s390x": 17, "ppc64le": 21}
+_LINUX_PEERCRED = {"x86_64": 17, "i686": 17, "aarch64": 17, "riscv64": 17, "ppc64le": 21}
 
 
 def _check_connected(sock: socket.socket, settings: Settings) -> None:
@@ -245,13 +245,19 @@ def _check_connected(sock: socket.socket, settings: Settings) -> None:
         _check_peer(sock, settings["requirepeer"])
 
 
+def _peer_option() -> int | None:
+    """SO_PEERCRED, which PyPy does not name; None where it is not known."""
+    named: int | None = getattr(socket, "SO_PEERCRED", None)
+    if named is None and sys.platform == "linux":
+        return _LINUX_PEERCRED.get(os.uname().machine)
+    return named
+
+
 def _check_peer(sock: socket.socket, wanted: str) -> None:
     """`requirepeer`: the server's process must belong to the operating-system user `wanted`."""
     import pwd
 
-    option = getattr(socket, "SO_PEERCRED", None)
-    if option is None and sys.platform == "linux":
-        option = _LINUX_PEERCRED.get(os.uname().machine)  # PyPy's module lacks the name
+    option = _peer_option()
     if option is None:
         raise PeerError("requirepeer parameter is not supported on this platform")
     credentials = sock.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i"))
