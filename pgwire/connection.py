@@ -177,7 +177,7 @@ class Connection(Session[BlockingTransport, Reply]):
         except BaseException:
             self._do(self._roll_back(undo))
             raise
-        self._do(self._commit(end))
+        self._do(self._commit(end, undo))
 
     def describe(self, sql: str) -> tuple[Column, ...]:
         """The columns that the statement `sql` would return, none if it returns no rows; it is

@@ -232,14 +232,25 @@ class Session(Generic[TransportT, ReplyT]):
             name = f"pgwire_{self._savepoints}"
             begin, end = f"SAVEPOINT {name}", f"RELEASE {name}"
             undo = f"ROLLBACK TO {name}; RELEASE {name}"
-        yield from self._query(begin, None, None)
+        yield from self._bracket(begin, undo)
         return end, undo
 
-    def _commit(self, end: str) -> Command[None]:
-        if (yield from self._query(end, None, None))[-1].tag == "ROLLBACK":
+    def _commit(self, end: str, undo: str) -> Command[None]:
+        if (yield from self._bracket(end, undo)) == "ROLLBACK":
             raise errors.error_class("25P02")(
                 "the transaction was rolled back instead of committed: an error in it was ignored"
             )
+
+    def _bracket(self, sql: str, undo: str) -> Command[str]:
+        """Run what begins or ends a transaction; the command tag. Interrupted, it leaves none open:
+        nobody knows whether the server had begun it, or not yet ended it. (Of a savepoint that is
+        the affair of the transaction around it.)"""
+        try:
+            return (yield from self._query(sql, None, None))[-1].tag
+        except BaseException:
+            if undo == "ROLLBACK" and self._channel.state.transaction_status != "I":
+                yield from self._roll_back(undo)
+            raise
 
     def _roll_back(self, undo: str) -> Command[None]:
         yield from self._resynchronise()  # the block may have left in the middle of a reply

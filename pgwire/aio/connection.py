@@ -145,7 +145,7 @@ class AsyncConnection(Session[AsyncTransport, AsyncReply]):
         except BaseException:
             await self._do(self._roll_back(undo))
             raise
-        await self._do(self._commit(end))
+        await self._do(self._commit(end, undo))
 
     async def describe(self, sql: str) -> tuple[Column, ...]:
         """The columns that the statement `sql` would return, none if it returns no rows; it is
