@@ -90,10 +90,10 @@ def wish(
     *,
     environ: Mapping[str, str],
     scram_iterations: tuple[int, int],
-    ssl_context: ssl.SSLContext | None,
-    oauth_token: TokenCallback | None,
-    secure: bool,
-    hooks: Hooks | None,
+    ssl_context: ssl.SSLContext | None = None,
+    oauth_token: TokenCallback | None = None,
+    secure: bool = False,
+    hooks: Hooks | None = None,
 ) -> Wish:
     """What is to be connected to. Raises ConninfoError, and NotSupportedError for what this
     version cannot do."""

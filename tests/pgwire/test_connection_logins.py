@@ -195,6 +195,6 @@ def test_requirepeer(server: Cluster) -> None:
 
 
 def test_what_this_version_cannot_do_is_refused(server: Cluster) -> None:
-    with pytest.raises(errors.NotSupportedError, match="sslmode=require"):
-        pgwire.connect(server.conninfo(tcp=True, sslmode="require"))
+    with pytest.raises(errors.NotSupportedError, match="sslcertmode=require"):
+        pgwire.connect(server.conninfo(tcp=True, sslcertmode="require"))
     pgwire.connect(server.conninfo(sslmode="require")).close()  # no TLS on a socket anyhow
