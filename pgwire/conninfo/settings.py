@@ -38,7 +38,7 @@ class Settings(Mapping[str, str]):
     ) -> None:
         """`home` is the user's home directory, where default files of TLS are; None: nowhere."""
         self._values = dict(values)
-        self._explicit = MappingProxyType(dict(explicit))
+        self._explicit = MappingProxyType(_Said(explicit))
         self._targets = targets
         self._startup_environment = MappingProxyType(dict(startup_environment))
         self.home = home
@@ -53,11 +53,7 @@ class Settings(Mapping[str, str]):
         return len(self._values)
 
     def __repr__(self) -> str:
-        shown = (
-            f"{keyword}={HIDDEN if OPTIONS[keyword].secret else repr(value)}"
-            for keyword, value in self._values.items()
-        )
-        return f"<Settings {' '.join(shown)}>"
+        return f"<Settings {_shown(self._values)}>"
 
     @property
     def explicit(self) -> Mapping[str, str]:
@@ -114,6 +110,20 @@ class Settings(Mapping[str, str]):
         }
         said = {name: value for name, value in parameters.items() if value}
         return {**said, **self._startup_environment}
+
+
+class _Said(dict[str, str]):
+    """Options with their values, shown without secrets."""
+
+    def __repr__(self) -> str:
+        return f"<{_shown(self)}>"
+
+
+def _shown(values: Mapping[str, str]) -> str:
+    return " ".join(
+        f"{keyword}={HIDDEN if OPTIONS[keyword].secret else repr(value)}"
+        for keyword, value in values.items()
+    )
 
 
 def resolve(

@@ -142,7 +142,7 @@ def test_no_secret_in_repr() -> None:
         environ={},
         home="/n",
     )
-    shown = repr(settings) + repr(settings.targets) + str(settings)
+    shown = repr(settings) + repr(settings.targets) + str(settings) + repr(settings.explicit)
     assert "hunter" not in shown
     assert key not in shown
     assert "host='h'" in shown
