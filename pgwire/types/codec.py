@@ -49,6 +49,8 @@ class Codec:
             once. Every type has text. Without a `binary_decoder` a value in binary format is
             delivered as the `bytes` it is; `binary_encoder` is None where there is none.
         delimiter: of the elements in the text of an array.
+        layout: character of the `struct` module, if the binary format is one such field and
+            nothing else; None otherwise. Whole columns and arrays are then done at once.
 
     Every text encoder takes a `str` too and sends it as it is: any text the server understands.
     """
@@ -58,6 +60,7 @@ class Codec:
         "binary_decoder",
         "binary_encoder",
         "delimiter",
+        "layout",
         "name",
         "oid",
         "text_decoder",
@@ -75,6 +78,7 @@ class Codec:
         binary_decoder: Callable[[Context], Decoder] | None = None,
         binary_encoder: Callable[[Context], Encoder] | None = None,
         delimiter: str = ",",
+        layout: str | None = None,
     ) -> None:
         self.name = name
         self.oid = oid
@@ -84,6 +88,7 @@ class Codec:
         self.binary_decoder = binary_decoder if binary_decoder is not None else always(bytes)
         self.binary_encoder = binary_encoder
         self.delimiter = delimiter
+        self.layout = layout
 
     def __repr__(self) -> str:
         return f"<Codec {self.name}, oid {self.oid}>"
@@ -96,6 +101,7 @@ def builtin_codec(
     text_encoder: Callable[[Context], Encoder],
     binary_decoder: Callable[[Context], Decoder] | None = None,
     binary_encoder: Callable[[Context], Encoder] | None = None,
+    layout: str | None = None,
 ) -> Codec:
     """The codec of a type in the catalogue, which knows its OIDs."""
     oid, array_oid = OIDS[name]
@@ -108,6 +114,7 @@ def builtin_codec(
         binary_decoder=binary_decoder,
         binary_encoder=binary_encoder,
         delimiter=DELIMITERS.get(name, ","),
+        layout=layout,
     )
 
 

@@ -87,5 +87,6 @@ CODECS = (
         text_encoder=text_encoder("double precision", _to_text),
         binary_decoder=struct_decoder("double precision", "!d"),
         binary_encoder=struct_encoder("double precision", "!d", (float, int)),
+        layout="d",
     ),
 )

@@ -36,14 +36,15 @@ def _codec(name: str, sql_name: str, layout: str) -> Codec:
         name,
         text_decoder=always(_text_decoder(sql_name)),
         text_encoder=text_encoder(sql_name, _to_text),
-        binary_decoder=struct_decoder(sql_name, layout),
-        binary_encoder=struct_encoder(sql_name, layout, int),
+        binary_decoder=struct_decoder(sql_name, "!" + layout),
+        binary_encoder=struct_encoder(sql_name, "!" + layout, int),
+        layout=layout,
     )
 
 
 CODECS = (
-    _codec("int2", "smallint", "!h"),
-    _codec("int4", "integer", "!i"),
-    _codec("int8", "bigint", "!q"),
-    _codec("oid", "oid", "!I"),
+    _codec("int2", "smallint", "h"),
+    _codec("int4", "integer", "i"),
+    _codec("int8", "bigint", "q"),
+    _codec("oid", "oid", "I"),
 )
