@@ -21,7 +21,17 @@ from pgwire.reading import Reading
 from pgwire.reply import Reply
 from pgwire.results import Result
 from pgwire.rows.column import Column
-from pgwire.session import Cancel, Command, NoticeHandler, Run, Session, Step
+from pgwire.session import (
+    EXHAUSTED,
+    Cancel,
+    Command,
+    NoticeHandler,
+    Pull,
+    Push,
+    Run,
+    Session,
+    Step,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -263,6 +273,10 @@ class Connection(Session[BlockingTransport, Reply]):
             return self._transport.run(step.flow, step.deadline)
         if isinstance(step, Cancel):
             return send_cancel_request(self._opened, step.deadline)
+        if isinstance(step, Pull):
+            return next(step.source, EXHAUSTED)
+        if isinstance(step, Push):
+            return step.target(step.item)
         return self._transport.close()
 
 

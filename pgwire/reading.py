@@ -67,6 +67,10 @@ class Reading:
         """The moment when the timeout of the query has passed; None if it has none."""
         return self._deadline
 
+    def rest(self) -> Flow[object]:
+        """Skip what is left of the reply."""
+        return self.exchange.finish()
+
     def set_timeout(self, timeout: float | None) -> None:
         """Give the rest of the reply `timeout` seconds from now; None: as long as it takes."""
         self._deadline = deadline_after(timeout)

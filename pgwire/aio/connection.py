@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from inspect import isawaitable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +21,17 @@ from pgwire.net.clock import Deadline
 from pgwire.reading import Reading
 from pgwire.results import Result
 from pgwire.rows.column import Column
-from pgwire.session import Cancel, Command, NoticeHandler, Run, Session, Step
+from pgwire.session import (
+    EXHAUSTED,
+    Cancel,
+    Command,
+    NoticeHandler,
+    Pull,
+    Push,
+    Run,
+    Session,
+    Step,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -231,4 +242,11 @@ class AsyncConnection(Session[AsyncTransport, AsyncReply]):
             return await self._transport.run(step.flow, step.deadline)
         if isinstance(step, Cancel):
             return await send_cancel_request(self._opened, step.deadline)
+        if isinstance(step, Pull):
+            if not hasattr(step.source, "__anext__"):
+                return next(step.source, EXHAUSTED)
+            return await anext(step.source, EXHAUSTED)
+        if isinstance(step, Push):
+            done = step.target(step.item)
+            return await done if isawaitable(done) else done
         return await self._transport.end(step.deadline)

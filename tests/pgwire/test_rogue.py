@@ -589,7 +589,7 @@ FLOODS: dict[str, Script] = {
 
 @pytest.mark.parametrize("name", FLOODS)
 def test_the_timeout_of_a_query_ends_any_flood(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pgwire.session.CANCEL_GRACE", 0.3)
+    monkeypatch.setattr("pgwire.session.core.CANCEL_GRACE", 0.3)
     # The second connection is the cancel request, which this server takes and ignores.
     with ScriptedServer([login(), expect(Query), FLOODS[name]], [close()]) as server:
         connection = pgwire.connect(server.conninfo(), on_notice=lambda notice: None)

@@ -188,7 +188,7 @@ def test_a_second_task_is_refused(cluster: Cluster, runner: asyncio.Runner) -> N
 def test_a_server_that_does_not_cancel_loses_the_connection(
     runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, again: bool
 ) -> None:
-    monkeypatch.setattr("pgwire.session.CANCEL_GRACE", 30 if again else 0.2)
+    monkeypatch.setattr("pgwire.session.core.CANCEL_GRACE", 30 if again else 0.2)
     from pgwire.protocol.frontend import Query
 
     async def main(conninfo: str) -> None:

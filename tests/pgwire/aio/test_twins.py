@@ -16,7 +16,15 @@ PAIRS = [
     (pgwire.Reply, pgwire.AsyncReply),
 ]
 RENAMED = {"AsyncReply": "Reply", "AsyncIterator": "Iterator", "AsyncConnection": "Connection"}
-COMMON = {"abandon", "collect", "decode_as_text", "fileno", "received_notifications", "set_timeout"}
+COMMON = {
+    "abandon",
+    "collect",
+    "decode_as_text",
+    "fileno",
+    "received_notifications",
+    "rest",
+    "set_timeout",
+}
 
 
 def members(kind: type) -> set[str]:
