@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from pgwire.types.codec import always, bad_binary, bad_text, builtin_codec, text_encoder, wrong_type
+from pgwire.types.codec import (
+    BINARY,
+    always,
+    bad_binary,
+    bad_text,
+    builtin_codec,
+    text_encoder,
+    wrong_type,
+)
 
 __all__ = ["CODECS"]
 
@@ -40,5 +48,6 @@ CODECS = (
         text_encoder=text_encoder("boolean", _to_text),
         binary_decoder=always(_from_binary),
         binary_encoder=always(_to_binary),
+        preferred=BINARY,
     ),
 )

@@ -6,7 +6,14 @@ import re
 from binascii import Error as HexError
 from binascii import unhexlify
 
-from pgwire.types.codec import always, bad_text, builtin_codec, text_encoder, wrong_type
+from pgwire.types.codec import (
+    BINARY,
+    always,
+    bad_text,
+    builtin_codec,
+    text_encoder,
+    wrong_type,
+)
 
 __all__ = ["CODECS"]
 
@@ -50,5 +57,6 @@ CODECS = (
         text_encoder=text_encoder("bytea", _to_text),
         binary_decoder=always(bytes),
         binary_encoder=always(_to_binary),
+        preferred=BINARY,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from struct import Struct
 from struct import error as StructError
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pgwire import errors
 from pgwire.types.catalog import DELIMITERS, OIDS
@@ -14,6 +14,8 @@ from pgwire.types.context import Context
 T = TypeVar("T")
 
 __all__ = [
+    "BINARY",
+    "TEXT",
     "Codec",
     "Decoder",
     "Encoder",
@@ -29,6 +31,10 @@ __all__ = [
     "text_encoder",
     "wrong_type",
 ]
+
+TEXT: Final = 0
+BINARY: Final = 1
+"""The formats of a value, as Bind and RowDescription number them. Manual: 54.7, 54.1.3."""
 
 Decoder = Callable[[bytes], object]
 """From the bytes of one value (never NULL) to the Python object. Raises DataError."""
@@ -51,6 +57,9 @@ class Codec:
         delimiter: of the elements in the text of an array.
         layout: character of the `struct` module, if the binary format is one such field and
             nothing else; None otherwise. Whole columns and arrays are then done at once.
+        preferred: the result format to ask for, 0 text or 1 binary: the one that is decoded
+            faster, or without loss. None: nothing is known, so text, which every type has. A row
+            decoder that handles whole columns at once may know better.
 
     Every text encoder takes a `str` too and sends it as it is: any text the server understands.
     """
@@ -63,6 +72,7 @@ class Codec:
         "layout",
         "name",
         "oid",
+        "preferred",
         "text_decoder",
         "text_encoder",
     )
@@ -79,6 +89,7 @@ class Codec:
         binary_encoder: Callable[[Context], Encoder] | None = None,
         delimiter: str = ",",
         layout: str | None = None,
+        preferred: int | None = None,
     ) -> None:
         self.name = name
         self.oid = oid
@@ -89,6 +100,7 @@ class Codec:
         self.binary_encoder = binary_encoder
         self.delimiter = delimiter
         self.layout = layout
+        self.preferred = preferred
 
     def __repr__(self) -> str:
         return f"<Codec {self.name}, oid {self.oid}>"
@@ -102,6 +114,7 @@ def builtin_codec(
     binary_decoder: Callable[[Context], Decoder] | None = None,
     binary_encoder: Callable[[Context], Encoder] | None = None,
     layout: str | None = None,
+    preferred: int = TEXT,
 ) -> Codec:
     """The codec of a type in the catalogue, which knows its OIDs."""
     oid, array_oid = OIDS[name]
@@ -115,6 +128,7 @@ def builtin_codec(
         binary_encoder=binary_encoder,
         delimiter=DELIMITERS.get(name, ","),
         layout=layout,
+        preferred=preferred,
     )
 
 

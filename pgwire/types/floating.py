@@ -7,6 +7,7 @@ from struct import Struct
 from struct import error as StructError
 
 from pgwire.types.codec import (
+    BINARY,
     Decoder,
     always,
     bad_binary,
@@ -80,6 +81,7 @@ CODECS = (
         text_encoder=text_encoder("real", _to_text),
         binary_decoder=always(_single_from_binary),
         binary_encoder=struct_encoder("real", "!f", (float, int)),
+        preferred=BINARY,
     ),
     builtin_codec(
         "float8",
@@ -88,5 +90,6 @@ CODECS = (
         binary_decoder=struct_decoder("double precision", "!d"),
         binary_encoder=struct_encoder("double precision", "!d", (float, int)),
         layout="d",
+        preferred=BINARY,
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pgwire.types.codec import (
+    BINARY,
     Codec,
     Decoder,
     always,
@@ -39,6 +40,7 @@ def _codec(name: str, sql_name: str, layout: str) -> Codec:
         binary_decoder=struct_decoder(sql_name, "!" + layout),
         binary_encoder=struct_encoder(sql_name, "!" + layout, int),
         layout=layout,
+        preferred=BINARY,
     )
 
 

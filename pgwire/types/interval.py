@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from pgwire import errors
 from pgwire.types.codec import (
+    BINARY,
     always,
     ascii_text,
     bad_binary,
@@ -169,5 +170,6 @@ CODECS = (
         text_encoder=text_encoder("interval", _to_text),
         binary_decoder=always(_from_binary),
         binary_encoder=always(_to_binary),
+        preferred=BINARY,
     ),
 )

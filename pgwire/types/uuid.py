@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from pgwire.types.codec import (
+    BINARY,
     always,
     ascii_text,
     bad_binary,
@@ -48,5 +49,6 @@ CODECS = (
         text_encoder=text_encoder("uuid", _to_text),
         binary_decoder=always(_from_binary),
         binary_encoder=always(_to_binary),
+        preferred=BINARY,
     ),
 )
