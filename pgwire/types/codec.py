@@ -61,6 +61,10 @@ class Codec:
             faster, or without loss. None: nothing is known, so text, which every type has. A row
             decoder that handles whole columns at once may know better.
 
+        verbatim: whether a value is a `str` and its text nothing but that string.
+
+    `reads_binary` tells whether there is a `binary_decoder` of its own.
+
     Every text encoder takes a `str` too and sends it as it is: any text the server understands.
     """
 
@@ -73,8 +77,10 @@ class Codec:
         "name",
         "oid",
         "preferred",
+        "reads_binary",
         "text_decoder",
         "text_encoder",
+        "verbatim",
     )
 
     def __init__(
@@ -90,6 +96,7 @@ class Codec:
         delimiter: str = ",",
         layout: str | None = None,
         preferred: int | None = None,
+        verbatim: bool = False,
     ) -> None:
         self.name = name
         self.oid = oid
@@ -101,6 +108,8 @@ class Codec:
         self.delimiter = delimiter
         self.layout = layout
         self.preferred = preferred
+        self.verbatim = verbatim
+        self.reads_binary = binary_decoder is not None
 
     def __repr__(self) -> str:
         return f"<Codec {self.name}, oid {self.oid}>"
@@ -115,6 +124,7 @@ def builtin_codec(
     binary_encoder: Callable[[Context], Encoder] | None = None,
     layout: str | None = None,
     preferred: int = TEXT,
+    verbatim: bool = False,
 ) -> Codec:
     """The codec of a type in the catalogue, which knows its OIDs."""
     oid, array_oid = OIDS[name]
@@ -129,6 +139,7 @@ def builtin_codec(
         delimiter=DELIMITERS.get(name, ","),
         layout=layout,
         preferred=preferred,
+        verbatim=verbatim,
     )
 
 

@@ -56,7 +56,14 @@ def _text_encoder(name: str) -> Callable[[Context], Encoder]:
 
 def unknown_codec(name: str, oid: int, array_oid: int = 0) -> Codec:
     """Codec of a type nobody knows more about: str in text format, bytes in binary."""
-    return Codec(name, oid, array_oid, text_decoder=text_decoder, text_encoder=_text_encoder(name))
+    return Codec(
+        name,
+        oid,
+        array_oid,
+        text_decoder=text_decoder,
+        text_encoder=_text_encoder(name),
+        verbatim=True,
+    )
 
 
 def _codec(name: str) -> Codec:
@@ -66,6 +73,7 @@ def _codec(name: str) -> Codec:
         text_encoder=_text_encoder(name),
         binary_decoder=text_decoder,
         binary_encoder=_text_encoder(name),
+        verbatim=True,
     )
 
 
