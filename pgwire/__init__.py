@@ -5,37 +5,41 @@
 ...         print(name, born)
 """
 
-from typing import TYPE_CHECKING
-
-from pgwire.connection import Connection, connect, wait_any
-from pgwire.errors import (
-    ConnectionLost,
-    ConninfoError,
-    DatabaseError,
-    DataError,
-    Diagnostics,
-    Error,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    NotSupportedError,
-    OperationalError,
-    ProgrammingError,
-    ProtocolError,
-    TimeoutExpired,
-    Warning,
-)
-from pgwire.flows.channel import Notification
-from pgwire.flows.oauth import TokenRequest
-from pgwire.flows.query import Completed, CopyRefused, EmptyQuery, Failed, RowSet
-from pgwire.info import ConnectionInfo
-from pgwire.net.clock import Stopwatch
-from pgwire.reply import Reply
-from pgwire.results import Result
-from pgwire.rows.column import Column
+# Not the one of `typing`, which costs more to import than all that this module does.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from pgwire import conninfo as conninfo
+    from pgwire import errors as errors
+    from pgwire import sqlstates as sqlstates
     from pgwire.aio import AsyncConnection, AsyncReply, connect_async
+    from pgwire.connection import Connection, connect, wait_any
+    from pgwire.errors import (
+        ConnectionLost,
+        ConninfoError,
+        DatabaseError,
+        DataError,
+        Diagnostics,
+        Error,
+        IntegrityError,
+        InterfaceError,
+        InternalError,
+        NotSupportedError,
+        OperationalError,
+        ProgrammingError,
+        ProtocolError,
+        TimeoutExpired,
+        Warning,
+    )
+    from pgwire.flows.channel import Notification
+    from pgwire.flows.oauth import TokenRequest
+    from pgwire.flows.query import Completed, CopyRefused, EmptyQuery, Failed, RowSet
+    from pgwire.info import ConnectionInfo
+    from pgwire.net.clock import Stopwatch
+    from pgwire.protocol.scram import forget_scram_keys
+    from pgwire.reply import Reply
+    from pgwire.results import Result
+    from pgwire.rows.column import Column
 
 __version__ = "0.1.0"
 
@@ -72,14 +76,47 @@ __all__ = [
     "Warning",
     "connect",
     "connect_async",
+    "forget_scram_keys",
     "wait_any",
 ]
 
+# Where the public names live: what is not used is not imported. A name is added here, in __all__
+# and in the imports above, which are for type checkers; a test compares the three.
+_NAMES = {
+    "pgwire.aio": "AsyncConnection AsyncReply connect_async",
+    "pgwire.connection": "Connection connect wait_any",
+    "pgwire.errors": (
+        "ConnectionLost ConninfoError DatabaseError DataError Diagnostics Error IntegrityError"
+        " InterfaceError InternalError NotSupportedError OperationalError ProgrammingError"
+        " ProtocolError TimeoutExpired Warning"
+    ),
+    "pgwire.flows.channel": "Notification",
+    "pgwire.flows.oauth": "TokenRequest",
+    "pgwire.flows.query": "Completed CopyRefused EmptyQuery Failed RowSet",
+    "pgwire.info": "ConnectionInfo",
+    "pgwire.net.clock": "Stopwatch",
+    "pgwire.protocol.scram": "forget_scram_keys",
+    "pgwire.reply": "Reply",
+    "pgwire.results": "Result",
+    "pgwire.rows.column": "Column",
+}
+_HOMES = {name: room for room, names in _NAMES.items() for name in names.split()}
+_ROOMS = ("conninfo", "errors", "sqlstates")  # may be used as attributes, without an import
 
-def __getattr__(name: str) -> object:
-    # Importing asyncio costs more than all of pgwire: only who uses it pays.
-    if name in ("AsyncConnection", "AsyncReply", "connect_async"):
-        from pgwire import aio
+if not TYPE_CHECKING:  # or every misspelt name would pass for an object
 
-        return getattr(aio, name)
-    raise AttributeError(f"module 'pgwire' has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name in _ROOMS:
+            return import_module(f"pgwire.{name}")
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'pgwire' has no attribute {name!r}")
+        found: object = getattr(import_module(home), name)
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_ROOMS})

@@ -26,6 +26,13 @@ NOT_AT_IMPORT = [
     "subprocess",
     "json",
     "uuid",
+    "hashlib",
+    "hmac",
+    "random",
+    "threading",
+    "binascii",
+    "datetime",
+    "zoneinfo",
 ]
 
 
@@ -38,15 +45,34 @@ def python(*arguments: str) -> str:
     return done.stdout
 
 
-def test_pgwire_is_cheap_to_import() -> None:
+def imported_by(statement: str) -> set[str]:
+    """The modules that `statement` brings, beyond those of a bare interpreter."""
     program = f"""
 import sys
 before = set(sys.modules)
 sys.path.insert(0, {str(ROOT)!r})
-import pgwire
-print(*(name for name in {NOT_AT_IMPORT!r} if name in sys.modules and name not in before))
+{statement}
+print(*set(sys.modules) - before)
 """
-    assert python("-c", program).split() == []
+    return set(python("-c", program).split())
+
+
+def test_pgwire_is_cheap_to_import() -> None:
+    assert imported_by("import pgwire") == {"pgwire"}
+
+
+def test_what_connecting_needs_is_cheap_to_import() -> None:
+    brought = imported_by("import pgwire; pgwire.connect, pgwire.Error")
+    assert "pgwire.connection" in brought
+    assert brought & {*NOT_AT_IMPORT} == set()
+    # Grammars, errors and ways of getting in that not every connection has.
+    assert not brought & {
+        f"pgwire.{room}"
+        for room in (
+            *("aio", "sqlstates", "tls", "testing", "excerpt"),
+            *("conninfo.keyvalue", "conninfo.uri", "conninfo.redaction"),
+        )
+    }
 
 
 def test_both_work_from_a_zip_file(tmp_path: Path) -> None:

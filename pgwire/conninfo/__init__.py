@@ -4,12 +4,16 @@
 connection string.
 """
 
+from typing import TYPE_CHECKING
+
 from pgwire.conninfo.options import OPTIONS, Option
-from pgwire.conninfo.redaction import redact
 from pgwire.conninfo.settings import Settings, resolve, unsupported
 from pgwire.conninfo.strings import make, parse
 from pgwire.conninfo.targets import Target
 from pgwire.errors import ConninfoError
+
+if TYPE_CHECKING:
+    from pgwire.conninfo.redaction import redact
 
 __all__ = [
     "OPTIONS",
@@ -23,3 +27,13 @@ __all__ = [
     "resolve",
     "unsupported",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        # Connecting needs it only for the errors that quote what they stumble over.
+        if name == "redact":
+            from pgwire.conninfo.redaction import redact
+
+            return redact
+        raise AttributeError(f"module 'pgwire.conninfo' has no attribute {name!r}")

@@ -13,13 +13,10 @@ from typing import Final
 
 from pgwire.conninfo import keyvalue, uri
 from pgwire.conninfo.options import OPTIONS
-from pgwire.conninfo.text import WHITE_SPACE, decode
+from pgwire.conninfo.text import HIDDEN, WHITE_SPACE, decode, scheme_length
 from pgwire.errors import ConninfoError
 
 __all__ = ["HIDDEN", "redact"]
-
-HIDDEN: Final = "****"
-"""What stands in the place of a secret, whatever its length."""
 
 _Span = tuple[int, int]
 
@@ -48,7 +45,7 @@ def redact(text: str) -> str:
     Never raises, and never shows the value of an option that `OPTIONS` calls secret.
     """
     raw = text.encode("utf-8", "replace" if _has_odd_surrogates(text) else "surrogateescape")
-    length = uri.scheme_length(raw)
+    length = scheme_length(raw)
     spans = _uri_secrets(raw, length) if length else _pair_secrets(raw)
     shown, place = b"", 0
     for start, stop in spans:

@@ -9,11 +9,10 @@ from types import MappingProxyType
 from pgwire.conninfo.locale_encoding import locale_encoding
 from pgwire.conninfo.options import OPTIONS, STARTUP_ENVIRONMENT
 from pgwire.conninfo.preset import secured
-from pgwire.conninfo.redaction import HIDDEN
 from pgwire.conninfo.service import service_settings
 from pgwire.conninfo.strings import settle
 from pgwire.conninfo.targets import Target, target_list, with_passwords
-from pgwire.conninfo.text import parse_integer
+from pgwire.conninfo.text import HIDDEN, parse_integer
 from pgwire.conninfo.validation import protocol_versions, scram_key, validate
 from pgwire.errors import ConninfoError
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from pgwire.conninfo import keyvalue, uri
 from pgwire.conninfo.options import OPTIONS
-from pgwire.conninfo.text import decode, encode, option_text
+from pgwire.conninfo.text import decode, encode, option_text, scheme_length
 from pgwire.errors import ConninfoError
+
+# The grammars are imported when a string of their kind comes: options by keyword need neither.
+if TYPE_CHECKING:
+    from pgwire.conninfo.uri import Part
 
 __all__ = ["invalid_option", "make", "parse", "settle"]
 
@@ -29,12 +33,16 @@ def parse(text: str) -> dict[str, str]:
     """
     raw = encode(text)
     found: dict[str, str] = {}
-    if uri.scheme_length(raw):
+    if scheme_length(raw):
+        from pgwire.conninfo import uri
+
         for part in uri.parts(raw):
             keyword, value = _decoded(part)
             if not _store(found, keyword, value):
                 raise ConninfoError(f'invalid URI query parameter: "{keyword}"')
     else:
+        from pgwire.conninfo import keyvalue
+
         for pair in keyvalue.pairs(raw):
             keyword = decode(pair.keyword)
             if not _store(found, keyword, decode(pair.value)):
@@ -53,6 +61,8 @@ def make(conninfo: str | None = None, /, **options: object) -> str:
     Raises ConninfoError for a bad string, an unknown keyword or a value with a null character;
     TypeError for a value of another type.
     """
+    from pgwire.conninfo import keyvalue
+
     settings = parse(conninfo) if conninfo is not None else {}
     for keyword, value in options.items():
         if keyword not in OPTIONS:
@@ -82,7 +92,9 @@ def invalid_option(keyword: str) -> ConninfoError:
     return ConninfoError(f'invalid connection option "{keyword}"')
 
 
-def _decoded(part: uri.Part) -> tuple[str, str]:
+def _decoded(part: Part) -> tuple[str, str]:
+    from pgwire.conninfo import uri
+
     if not part.in_query:
         return decode(part.keyword), decode(uri.percent_decode(part.value))
     keyword = decode(uri.percent_decode(part.keyword))

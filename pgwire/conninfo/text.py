@@ -7,18 +7,33 @@ bytes that are not.
 from __future__ import annotations
 
 import os
-import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pgwire.errors import ConninfoError
 
-__all__ = ["WHITE_SPACE", "decode", "encode", "match_end", "option_text", "parse_integer"]
+if TYPE_CHECKING:
+    import re
+
+__all__ = [
+    "HIDDEN",
+    "WHITE_SPACE",
+    "decode",
+    "encode",
+    "match_end",
+    "option_text",
+    "parse_integer",
+    "scheme_length",
+]
+
+HIDDEN: Final = "****"
+"""What stands in the place of a secret, whatever its length."""
 
 WHITE_SPACE: Final = b" \\t\\n\\v\\f\\r"
 """C's isspace() in the C locale, as the inside of a character class of a regular expression. Unlike
 Python's it has neither \\x1c to \\x1f nor anything beyond ASCII."""
 
-_INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)[ \t\n\v\f\r]*", re.ASCII)
+_SPACES: Final = " \t\n\v\f\r"
+_URI_SCHEMES: Final = (b"postgresql://", b"postgres://")
 _INT_MAX: Final = 2**31 - 1
 _MAXIMUM_DIGITS: Final = 4000
 """Below the length from which Python refuses to convert decimal digits."""
@@ -37,6 +52,11 @@ def encode(text: str, what: str = "connection info string") -> bytes:
 def decode(raw: bytes) -> str:
     """The text of `raw`."""
     return raw.decode("utf-8", "surrogateescape")
+
+
+def scheme_length(text: bytes) -> int:
+    """How many bytes of `text` are the scheme of a connection URI; 0 if it is not one."""
+    return next((len(scheme) for scheme in _URI_SCHEMES if text.startswith(scheme)), 0)
 
 
 def match_end(pattern: re.Pattern[bytes], text: bytes, start: int) -> int:
@@ -71,9 +91,10 @@ def option_text(keyword: str, value: object) -> str:
 
 def parse_integer(keyword: str, value: str) -> int:
     """An option that is an integer. Raises ConninfoError in libpq's words if it is none."""
-    match = _INTEGER.fullmatch(value)
-    if match is not None and len(value) < _MAXIMUM_DIGITS:
-        number = int(match[1])
+    text = value.strip(_SPACES)
+    digits = text[1:] if text.startswith(("+", "-")) else text
+    if digits.isascii() and digits.isdigit() and len(value) < _MAXIMUM_DIGITS:
+        number = int(text)
         if -_INT_MAX - 1 <= number <= _INT_MAX:
             return number
     raise ConninfoError(f'invalid integer value "{value}" for connection option "{keyword}"')

@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pgwire.conninfo.text import decode, match_end
+from pgwire.conninfo.text import decode, match_end, scheme_length
 from pgwire.errors import ConninfoError
 
-__all__ = ["Part", "parts", "percent_decode", "scheme_length"]
+__all__ = ["Part", "parts", "percent_decode"]
 
-_SCHEMES = (b"postgresql://", b"postgres://")
 _USERINFO_END = re.compile(rb"[@/]")
 _HOST = re.compile(rb"[^:/?,]*")
 _PORT = re.compile(rb"[^/?,]*")
@@ -35,11 +34,6 @@ class Part(NamedTuple):
     start: int
     stop: int
     in_query: bool = False
-
-
-def scheme_length(text: bytes) -> int:
-    """How many bytes of `text` are the scheme of a connection URI; 0 if it is not one."""
-    return next((len(scheme) for scheme in _SCHEMES if text.startswith(scheme)), 0)
 
 
 def parts(uri: bytes) -> Iterator[Part]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -17,7 +15,7 @@ _AUTH_METHODS: Final = ("password", "md5", "gss", "sspi", "scram-sha-256", "oaut
 _STRONG_SSL_MODES: Final = ("require", "verify-ca", "verify-full")
 _PROTOCOL_CODES: Final = {"3.0": PROTOCOL_3_0, "3.2": PROTOCOL_3_2, "latest": PROTOCOL_3_2}
 _SCRAM_KEY_LENGTH: Final = 32
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII)
+_BASE64: Final = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 
 
 def validate(values: Mapping[str, str]) -> None:
@@ -63,7 +61,10 @@ def scram_key(values: Mapping[str, str], side: str) -> bytes | None:
     text = values.get(f"scram_{side}_key")
     if text is None:
         return None
-    if not _BASE64.fullmatch(text):
+    import binascii
+    import re
+
+    if not re.fullmatch(_BASE64, text, re.ASCII):
         raise ConninfoError(f"invalid SCRAM {side} key")
     key = binascii.a2b_base64(text)
     if len(key) != _SCRAM_KEY_LENGTH:

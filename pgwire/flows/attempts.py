@@ -20,7 +20,6 @@ whose `restart` is true; when it has passed, the body throws in TimeoutExpired.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
@@ -265,6 +264,8 @@ def connecting(wish: Wish) -> Steps:
                 continue
             addresses = list(looked_up)
             if settings["load_balance_hosts"] == "random":
+                import random
+
                 random.shuffle(addresses)
             for address in addresses:
                 try:

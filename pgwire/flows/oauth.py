@@ -8,7 +8,6 @@ business.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -26,7 +25,7 @@ from pgwire.protocol.oauthbearer import (
     read_refusal,
 )
 
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
+_TOKEN = r"[A-Za-z0-9._~+/-]+=*"
 _LONGEST_TOKEN = 60_000
 """Characters; a server takes no message of authentication above 65535 bytes."""
 
@@ -125,7 +124,9 @@ class OAuthClient:
                 f"oauth_token must return a str, not {type(token).__name__}"
                 + ("; coroutine functions are for connect_async" if close is not None else "")
             )
-        if len(token) > _LONGEST_TOKEN or not _TOKEN.fullmatch(token):
+        import re
+
+        if len(token) > _LONGEST_TOKEN or not re.fullmatch(_TOKEN, token, re.ASCII):
             raise errors.InterfaceError("oauth_token returned what can be no bearer token")
         self._token = token
 

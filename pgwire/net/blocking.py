@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-import threading
+from _thread import allocate_lock
 from collections.abc import Callable, Generator
 from time import monotonic
 from typing import Any, TypeVar
@@ -64,7 +64,7 @@ class BlockingTransport:
         self.intact = True
         """False if an interrupt came just when bytes went in or out, so that nobody knows how
         many: then the connection must be given up."""
-        self._busy = threading.Lock()
+        self._busy = allocate_lock()
 
     def run(self, flow: Flow[_T], deadline: Deadline = None) -> _T:
         """Run `flow` to its end and return its result.

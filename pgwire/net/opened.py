@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pgwire import errors
 from pgwire.conninfo import Settings, Target, resolve, unsupported
-from pgwire.conninfo.redaction import without_secrets
 from pgwire.flows.attempts import Address, Connected, Hooks, Transport, Wish
 from pgwire.flows.channel import Channel
 from pgwire.flows.oauth import TokenCallback
@@ -103,6 +102,8 @@ def wish(
     try:
         settings = resolve(conninfo, options, environ=environ, secure=secure)
     except errors.ConninfoError as error:
+        from pgwire.conninfo.redaction import without_secrets
+
         message = without_secrets(error.message, conninfo or "")
         if message == error.message:
             raise

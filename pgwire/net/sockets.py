@@ -7,7 +7,6 @@ import os
 import socket
 import struct
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -101,6 +100,8 @@ def _look_up(name: str, port: int, deadline: Deadline) -> Sequence[_Found]:
 
     if deadline is None:
         return ask()
+    import threading
+
     answer: list[Sequence[_Found] | Exception] = []
 
     def work() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from pgwire import errors
 
 # Signature algorithms by their object identifiers (DER bytes, in hexadecimal) -> the hash that
@@ -66,6 +64,8 @@ def server_end_point(certificate: bytes) -> bytes:
     Raises OperationalError naming the algorithm if its signature has no hash (Ed25519, Ed448), or
     one that is not known, and ProtocolError if it is no certificate.
     """
+    import hashlib
+
     return hashlib.new(hash_name(certificate), certificate).digest()
 
 

@@ -2,17 +2,73 @@
 
 from __future__ import annotations
 
+import os
+from _thread import allocate_lock
 from collections.abc import Sequence
 from typing import Final
 
 from pgwire import errors
 from pgwire.protocol.saslprep import saslprep
 
+__all__ = ["SCRAM_SHA_256", "SCRAM_SHA_256_PLUS", "ScramClient", "forget_scram_keys"]
+
 SCRAM_SHA_256: Final = b"SCRAM-SHA-256"
 SCRAM_SHA_256_PLUS: Final = b"SCRAM-SHA-256-PLUS"
 
 _KEY_LENGTH: Final = 32
 _NONCE_LENGTH: Final = 18
+_REMEMBERED: Final = 64
+_MIXER: Final = b"pgwire: " + os.urandom(_KEY_LENGTH)
+
+
+class _DerivedKeys:
+    """ClientKey, StoredKey and ServerKey of the passwords that were used last. RFC 5802, section
+    5.1, allows a client to keep them. It holds no password, and shows nothing."""
+
+    __slots__ = ("_keys", "_lock")
+
+    def __init__(self) -> None:
+        self._keys: dict[bytes, _Keys] = {}
+        self._lock = allocate_lock()
+
+    def find(self, mark: bytes) -> _Keys | None:
+        with self._lock:
+            keys = self._keys.pop(mark, None)
+            if keys is not None:
+                self._keys[mark] = keys  # used last, dropped last
+            return keys
+
+    def keep(self, mark: bytes, keys: _Keys) -> None:
+        with self._lock:
+            self._keys[mark] = keys
+            while len(self._keys) > _REMEMBERED:
+                del self._keys[next(iter(self._keys))]
+
+    def forget(self) -> None:
+        with self._lock:
+            self._keys.clear()
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} SCRAM keys>"
+
+
+_Keys = tuple[bytes, bytes, bytes]
+_derived: Final = _DerivedKeys()
+
+
+def forget_scram_keys() -> None:
+    """Forget the keys that have been derived from passwords.
+
+    Hashing a password thousands of times, as SCRAM demands, takes most of the time of connecting.
+    So the keys of the last 64 combinations of password, salt and iteration count stay in the
+    memory of the process, and no password itself. Call this where they must not outlive their use,
+    for example before a fork or when a password has been withdrawn; the next connection derives
+    them anew. Manual: 54.3.1; RFC 5802, section 5.1.
+    """
+    _derived.forget()
 
 
 class ScramClient:
@@ -34,6 +90,7 @@ class ScramClient:
         "_client_key",
         "_gs2_header",
         "_iterations",
+        "_known",
         "_max_iterations",
         "_min_iterations",
         "_nonce",
@@ -80,6 +137,7 @@ class ScramClient:
         self._server_nonce = b""
         self._salt = b""
         self._iterations = 0
+        self._known: _Keys | None = None
         self._signature = b""
         self._step = 0
         self.finished = False
@@ -110,17 +168,25 @@ class ScramClient:
         self._server_nonce = nonce
         self._server_first = data
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether `client_final` will not have to hash the password, since keys were given or are
+        remembered."""
+        if self._known is None:
+            self._known = self._given_keys() or _derived.find(self._mark())
+        return self._known is not None
+
     def client_final(self) -> bytes:
-        """The data of SASLResponse. This is what takes time: the password is hashed here."""
+        """The data of SASLResponse. This is what takes time, unless the keys are `at_hand`: the
+        password is hashed here."""
         self._advance(2)
-        client_key, server_key = self._keys()
-        stored_key = _sha256(client_key)
+        client_key, stored_key, server_key = self._keys()
         bound = _base64(self._gs2_header + self._channel_binding)
         final = b"c=" + bound + b",r=" + self._server_nonce
         message = b",".join((self._bare, self._server_first, final))
         self._signature = _hmac(server_key, message)
         signed = _hmac(stored_key, message)
-        proof = bytes(a ^ b for a, b in zip(client_key, signed, strict=True))
+        proof = (int.from_bytes(client_key) ^ int.from_bytes(signed)).to_bytes(_KEY_LENGTH)
         return final + b",p=" + _base64(proof)
 
     def verify_final(self, data: bytes) -> None:
@@ -177,17 +243,31 @@ class ScramClient:
             )
         return iterations
 
-    def _keys(self) -> tuple[bytes, bytes]:
-        client_key, server_key = self._client_key, self._server_key
-        if client_key is None or server_key is None:
+    def _keys(self) -> _Keys:
+        if not self.at_hand:
             import hashlib
 
             salted = hashlib.pbkdf2_hmac(
                 "sha256", saslprep(self._password), self._salt, self._iterations
             )
-            client_key = client_key or _hmac(salted, b"Client Key")
-            server_key = server_key or _hmac(salted, b"Server Key")
-        return client_key, server_key
+            client_key, server_key = _hmac(salted, b"Client Key"), _hmac(salted, b"Server Key")
+            self._known = client_key, _sha256(client_key), server_key
+            _derived.keep(self._mark(), self._known)
+        assert self._known is not None
+        client_key, stored_key, server_key = self._known
+        if self._client_key is not None:
+            client_key, stored_key = self._client_key, _sha256(self._client_key)
+        return client_key, stored_key, self._server_key or server_key
+
+    def _given_keys(self) -> _Keys | None:
+        if self._client_key is None or self._server_key is None:
+            return None
+        return self._client_key, _sha256(self._client_key), self._server_key
+
+    def _mark(self) -> bytes:
+        """What the keys of this password, salt and iteration count are remembered by."""
+        numbers = b"%d %d " % (self._iterations, len(self._salt))
+        return _hmac(_MIXER, numbers + self._salt + self._password)
 
 
 def _choose(mechanisms: Sequence[bytes], channel_binding: bytes | None) -> tuple[bytes, bytes]:
@@ -239,8 +319,6 @@ def _base64(data: bytes) -> bytes:
 
 
 def _new_nonce() -> bytes:
-    import os
-
     return _base64(os.urandom(_NONCE_LENGTH))
 
 

@@ -10,8 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scramp import ScramException, ScramMechanism
 
+import pgwire.protocol.scram as remembered
 from pgwire import errors
-from pgwire.protocol.scram import ScramClient
+from pgwire.protocol.scram import ScramClient, forget_scram_keys
 
 PLAIN = (b"SCRAM-SHA-256",)
 BOTH = (b"SCRAM-SHA-256-PLUS", b"SCRAM-SHA-256")
@@ -306,3 +307,69 @@ def test_anything_a_server_says_is_an_error_or_an_exchange(one: bytes, two: byte
     scram.client_final()
     with pytest.raises(errors.OperationalError):
         scram.verify_final(two)
+
+
+class Keys:
+    """A password that is used again and again, and how often it has been hashed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.hashed = 0
+        derive = hashlib.pbkdf2_hmac
+
+        def counting(*arguments: object) -> bytes:
+            self.hashed += 1
+            return derive(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(hashlib, "pbkdf2_hmac", counting)
+        forget_scram_keys()
+
+    def final(self, password: bytes, salt: bytes = b"salt", rounds: int = 2, **keys: Any) -> bytes:
+        client = ScramClient(password, mechanisms=PLAIN, nonce=b"n", **keys)
+        client.client_first()
+        client.receive_first(b"r=nm,s=" + base64.b64encode(salt) + b",i=%d" % rounds)
+        before, at_hand = self.hashed, client.at_hand
+        final = client.client_final()
+        assert at_hand == (self.hashed == before)
+        return final
+
+
+def test_a_password_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = Keys(monkeypatch)
+    first = keys.final(b"secret")
+    assert keys.final(b"secret") == first and keys.hashed == 1
+    forget_scram_keys()
+    assert keys.final(b"secret") == first and keys.hashed == 2
+
+
+def test_other_passwords_salts_and_rounds_have_other_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = Keys(monkeypatch)
+    cases = [
+        (b"ab", b"c", 2),
+        (b"b", b"ca", 2),
+        (b"ab", b"c", 12),
+        (b"ab", b"c ", 2),
+        (b"a", b"c", 2),
+    ]
+    proofs = {keys.final(*case) for case in cases}
+    assert len(proofs) == keys.hashed == len(cases)
+
+
+def test_a_given_key_counts_before_a_remembered_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = Keys(monkeypatch)
+    plain = keys.final(b"secret")
+    other = keys.final(b"secret", client_key=bytes(32))
+    assert other != plain and keys.final(b"secret") == plain and keys.hashed == 1
+    assert keys.final(b"", client_key=bytes(32), server_key=bytes(32)) == other
+    assert keys.hashed == 1
+
+
+def test_what_is_remembered_is_bounded_and_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = Keys(monkeypatch)
+    keys.final(b"kept")
+    for number in range(100):
+        keys.final(b"%d" % number)
+        if number % 10 == 0:
+            keys.final(b"kept")  # what is used stays
+    assert keys.hashed == 101
+    assert repr(remembered._derived) == "<64 SCRAM keys>"
+    assert not any(b"kept" in mark for mark in remembered._derived._keys)
