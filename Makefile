@@ -1,7 +1,7 @@
 # demo   two databases, one query across them        (see README.md)
 # test   the tests; ARGS="-k name" for some of them
 # lint   ruff and mypy, as CI runs them
-# bench  side by side with other drivers
+# bench  side by side with other drivers; ARGS="--quick", "--only a,b", "--pypy pypy3" (see docs/performance.md)
 # fuzz   look for new failures with random input
 # clean  remove everything that was made here
 #
@@ -28,8 +28,8 @@ lint: $(stamps)/lint
 	$(python) -m ruff format --check
 	$(python) -m mypy
 
-bench: $(stamps)/test,embedded $(stamps)/bench
-	$(python) bench/run.py $(ARGS)
+bench: $(stamps)/test,embedded
+	$(python) -m bench $(ARGS)
 
 fuzz: $(stamps)/test,embedded
 	$(python) -m fuzz $(ARGS)
@@ -42,12 +42,6 @@ clean:
 $(stamps)/%: pyproject.toml | $(stamps)
 	@echo "preparing $(VENV) for $*" >&2
 	@$(pip) install --editable '.[$*]'
-	@touch '$@'
-
-# The other drivers are none of this package's extras.
-$(stamps)/bench: $(wildcard bench/requirements.txt) | $(stamps)
-	@echo "preparing $(VENV) for bench" >&2
-	@$(if $<,$(pip) install --requirement $<)
 	@touch '$@'
 
 $(stamps):

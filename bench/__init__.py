@@ -1,1 +1,1 @@
-"""Side by side with other drivers: `make bench`."""
+"""Side by side with other drivers: `make bench`, or `python -m bench --help`."""

@@ -1,0 +1,24 @@
+"""Our dblink: a session in the client."""
+
+from __future__ import annotations
+
+import dblink
+from bench.address import Server
+from bench.drivers import Clock, need
+
+
+class Driver:
+    def __init__(self, server: Server, *, connect: bool = True) -> None:
+        self._session = dblink.Session(privileged=True)
+        for name in ("source", "target"):
+            self._session.dblink_connect(name, server.conninfo())
+
+    def remote_insert(self, clock: Clock, sql: str, columns: str, table: str) -> None:
+        need(self._session, "dblink_copy")
+        with clock:
+            self._session.dblink_copy("source", sql, "target", table)
+
+    def remote_count(self, clock: Clock, sql: str, columns: str) -> int:
+        with clock:
+            result = self._session.dblink("source", sql)
+            return result.count() if hasattr(result, "count") else sum(1 for _ in result)

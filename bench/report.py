@@ -1,0 +1,133 @@
+"""The table, for a terminal and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.results import Measurement, Run, base_of
+from bench.workloads import WORKLOADS
+
+_HEAD = ("who", "median", "least … most", "ratio", "peak MiB")
+
+
+def seconds(value: float) -> str:
+    """With three significant digits and a fitting unit."""
+    for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
+        if value * factor >= 0.1995 or unit == "µs":
+            scaled = value * factor
+            digits = max(0, 3 - len(str(int(scaled)))) if scaled >= 1 else 3
+            return f"{scaled:.{digits}f} {unit}"
+    raise AssertionError
+
+
+def workload_rows(measured: Sequence[Measurement]) -> list[tuple[str, ...]]:
+    """The cells of one workload's table, a row per contestant."""
+    base = base_of(measured, WORKLOADS[measured[0].workload].base)
+    rows = []
+    for one in measured:
+        if one.missing or one.failure or one.median is None:
+            said = f"failed: {one.failure}" if one.failure else f"not available: {one.missing}"
+            rows.append((one.contestant, said, "", "", ""))
+            continue
+        rows.append(
+            (
+                one.contestant,
+                seconds(one.median),
+                f"{seconds(min(one.seconds))} … {seconds(max(one.seconds))}",
+                "" if base is None else f"{one.median / base:.2f}",
+                "" if one.peak is None else f"{one.peak:.0f}",
+            )
+        )
+    return rows
+
+
+def title(name: str) -> str:
+    """What heads the table of a workload."""
+    workload = WORKLOADS[name]
+    return f"{name} · {workload.title}" + (f", {workload.unit}" if workload.unit else "")
+
+
+def terminal(run: Run, name: str) -> str:
+    """The table of one workload, for a terminal."""
+    rows = [_HEAD, *workload_rows(run.of(name))]
+    # What is said instead of figures may be as long as it likes.
+    figures = [row for row in rows if row[2]]
+    widths = [max(len(row[0]) for row in rows)]
+    widths += [max(len(row[i]) for row in figures) for i in range(1, len(_HEAD))]
+    lines = [title(name)]
+    for row in rows:
+        if row[2]:
+            cells = [row[0].ljust(widths[0])]
+            cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        else:
+            cells = [row[0].ljust(widths[0]), row[1]]
+        lines.append("  " + "  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def verdict_rows(run: Run) -> list[tuple[str, ...]]:
+    """A row per target: what, who, ratio to whom, must, goal, prototype, what became of it."""
+    rows = []
+    for verdict in run.verdicts():
+        target = verdict.target
+        rows.append(
+            (
+                title(verdict.workload),
+                target.contestant,
+                target.base or " or ".join(WORKLOADS[verdict.workload].base) or "best in C",
+                "-" if verdict.ratio is None else f"{verdict.ratio:.2f}",
+                f"{target.must:.2f}",
+                "" if target.goal is None else f"{target.goal:.2f}",
+                "" if target.prototype is None else f"{target.prototype:.2f}",
+                verdict.word + _memory(verdict.peak, target.peak),
+            )
+        )
+    return rows
+
+
+VERDICT_HEAD = ("workload", "who", "to", "ratio", "must", "goal", "prototype", "reached")
+
+
+def _memory(peak: float | None, limit: float | None) -> str:
+    return "" if peak is None or limit is None else f" ({peak:.0f} of {limit:.0f} MiB)"
+
+
+def targets(run: Run) -> str:
+    """The targets and what became of them, for a terminal."""
+    rows = [VERDICT_HEAD, *verdict_rows(run)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(VERDICT_HEAD))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if 3 <= column <= 6 else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
+    """A Markdown table; `right` names the columns of figures."""
+    rule = ["---:" if column in right else "---" for column in range(len(head))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
+
+
+def markdown_setting(run: Run) -> str:
+    """Where it was measured, as a list."""
+    said = [f"* {name}: {what}" for name, what in run.setting.items()]
+    said.append(f"* rounds: {run.rounds}, scale: {run.scale:g}")
+    return "\n".join(said)
+
+
+def markdown_targets(run: Run) -> str:
+    """The targets and what became of them, as Markdown."""
+    return markdown_table(VERDICT_HEAD, verdict_rows(run), (3, 4, 5, 6))
+
+
+def markdown_workloads(run: Run) -> str:
+    """All tables, one after the other, as Markdown."""
+    parts = []
+    for name in run.workloads():
+        table = markdown_table(_HEAD, workload_rows(run.of(name)), (1, 2, 3, 4))
+        parts.append(f"### {title(name)}\n\n{table}")
+    return "\n\n".join(parts)
