@@ -117,6 +117,17 @@ class FrameBuffer:
         self._start = stop
         return self.data[start], start + 5, stop
 
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Where what has been received and not yet given out begins and ends in `data`."""
+        return self._start, self._end
+
+    def take(self, position: int) -> None:
+        """What lies before `position`, which must be in the `bounds`, has been dealt with."""
+        if not self._start <= position <= self._end:
+            raise ValueError(f"{position} is not within {self._start} and {self._end}")
+        self._start = position
+
     def peek(self) -> int | None:
         """The type byte of the next frame; None if it is not complete."""
         return self.data[self._start] if self._stop(self._start) else None
