@@ -28,7 +28,7 @@ class Local(Protocol):
         ...
 
     def query_typed(self, sql: str, params: Sequence[str | None] = ()) -> list[Row]:
-        """Like `query`, with Python values."""
+        """Like `query`, with Python values; as `str` what no Python class can hold (infinity)."""
         ...
 
     def describe(self, sql: str) -> tuple[Column, ...]:
@@ -58,7 +58,12 @@ class PgwireLocal:
 
     def query_typed(self, sql: str, params: Sequence[str | None] = ()) -> list[Row]:
         """See `Local.query_typed`."""
-        return self.connection.query(sql, params).rows
+        chosen = self.connection.unrepresentable
+        self.connection.unrepresentable = "text"
+        try:
+            return self.connection.query(sql, params).rows
+        finally:
+            self.connection.unrepresentable = chosen
 
     def describe(self, sql: str) -> tuple[Column, ...]:
         """See `Local.describe`."""

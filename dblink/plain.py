@@ -15,6 +15,7 @@ from dblink import messages, names
 from pgwire import errors
 from pgwire.rows.column import Column
 from pgwire.rows.decoder import Decoder
+from pgwire.types.catalog import OIDS
 from pgwire.types.context import Context
 from pgwire.types.names import format_type
 from pgwire.types.registry import default_registry
@@ -28,6 +29,16 @@ _FLOAT4, _FLOAT8, _OID = 700, 701, 26
 _NUMBERS = frozenset((20, 21, 23, _OID, _FLOAT4, _FLOAT8, _NUMERIC))
 _NUMERIC_DIGITS = 131072  # that numeric holds before the decimal point
 _INTEGER_BITS = {21: 16, 23: 32, 20: 64}
+# Types whose input functions are known here; of others the server has to say what is a value.
+_READ = frozenset(
+    oid
+    for name in (
+        *("bool", "bytea", "char", "name", "int2", "int4", "int8", "oid", "float4", "float8"),
+        *("numeric", "text", "varchar", "bpchar", "xml", "json", "jsonb", "uuid"),
+        *("date", "time", "timetz", "timestamp", "timestamptz", "interval"),
+    )
+    for oid in OIDS[name]
+)
 _DATETIME = frozenset((1082, 1083, 1114, 1184, 1266, 1186))
 _SINGLE = default_registry.by_oid(_FLOAT4).binary_decoder(Context())
 _LEADING_DIGITS = re.compile(r"\s*[+-]?\d{1,4000}", re.ASCII)
@@ -46,7 +57,7 @@ def input_decoder(column: Column, oid: int, modifier: int, context: Context) -> 
     Raises NotSupportedError (0A000) if that takes a local database.
     """
     type_name = format_type(oid, -1)
-    if not default_registry.knows(oid) and column.type_oid != oid:
+    if oid not in _READ and column.type_oid != oid:
         raise messages.needs_local(
             f"conversion from {format_type(column.type_oid, -1)} to {type_name}"
         )

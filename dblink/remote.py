@@ -44,6 +44,8 @@ class Remote:
 
     def __init__(self, connection: pgwire.Connection, name: str | None) -> None:
         self.connection = connection
+        # C dblink hands over infinity and BC as it does any other value; nor shall a call fail here.
+        connection.unrepresentable = "text"
         self.name = name
         self.cursors = Cursors()
         self.pending: Pending | None = None

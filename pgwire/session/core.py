@@ -77,6 +77,21 @@ class Core(Generic[TransportT, ReplyT]):
         return self._channel.context
 
     @property
+    def unrepresentable(self) -> str:
+        """What becomes of a date, time, timestamp or interval that Python's classes cannot hold:
+        infinity, BC, a year beyond 9999, 24:00.
+
+        ``"error"``, to begin with: DataError (22008), which names the value. ``"text"``: it arrives
+        as `str`, in the style ISO, which all statements take for a value again. It counts from
+        the next query on; any other setting is a ProgrammingError (22023).
+        """
+        return self._channel.context.unrepresentable
+
+    @unrepresentable.setter
+    def unrepresentable(self, policy: str) -> None:
+        self._channel.context = self._channel.context.replace(unrepresentable=policy)
+
+    @property
     def frames(self) -> bytearray:
         """The receive buffer, in which `Exchange.next_rows` gives bounds."""
         return self._channel.frames.data

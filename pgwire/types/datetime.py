@@ -1,8 +1,8 @@
-"""date, time, timetz, timestamp and timestamptz as the classes of Python's datetime module.
+"""date, timestamp and timestamptz as the classes of Python's datetime module.
 
 A timestamptz is delivered in UTC. What Python's classes cannot hold (infinity, BC, years beyond
-9999, the time 24:00) is delivered as `str`, the server's own ISO text, so nothing is lost; the
-encoders take such texts too. Manual: 8.5 "Date/Time Types".
+9999) is an error, or a `str`, the server's own ISO text, as
+`Context.unrepresentable` says; the encoders take such texts too. Manual: 8.5 "Date/Time Types".
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from struct import Struct
 from struct import error as StructError
 
 from pgwire import errors
+from pgwire.types.beyond import beyond
 from pgwire.types.codec import (
+    BINARY,
     Decoder,
     always,
     ascii_text,
@@ -29,11 +31,8 @@ from pgwire.types.datestyles import iso_date, iso_timestamp, iso_timestamptz
 from pgwire.types.isotime import (
     DAY,
     date_text,
-    offset_text,
     parse_date,
-    parse_time,
     parse_timestamp,
-    time_text,
     timestamp_text,
 )
 
@@ -47,7 +46,6 @@ _LAST_ORDINAL = datetime.date.max.toordinal()
 _MICROSECOND = datetime.timedelta(microseconds=1)
 _INT4 = Struct("!i")
 _INT8 = Struct("!q")
-_TIMETZ = Struct("!qi")
 _INT4_INFINITIES = {2**31 - 1: "infinity", -(2**31): "-infinity"}
 _INT8_INFINITIES = {2**63 - 1: "infinity", -(2**63): "-infinity"}
 
@@ -56,6 +54,8 @@ _INT8_INFINITIES = {2**63 - 1: "infinity", -(2**63): "-infinity"}
 
 
 def _date_text_decoder(context: Context) -> Decoder:
+    deliver = beyond("date", "datetime.date", context)
+
     def decode(data: bytes) -> object:
         text = ascii_text("date", data)
         if len(text) == 10 and text[4] == text[7] == "-":
@@ -67,7 +67,7 @@ def _date_text_decoder(context: Context) -> Decoder:
         try:
             return datetime.date.fromisoformat(iso)
         except ValueError:
-            return iso
+            return deliver(iso)
 
     return decode
 
@@ -79,14 +79,19 @@ def _date_to_text(value: object) -> str | None:
     return None
 
 
-def _date_from_binary(data: bytes) -> object:
-    try:
-        (days,) = _INT4.unpack(data)
-    except StructError:
-        raise bad_binary("date") from None
-    if 0 < days + _EPOCH_ORDINAL <= _LAST_ORDINAL:
-        return datetime.date.fromordinal(days + _EPOCH_ORDINAL)
-    return _INT4_INFINITIES.get(days) or date_text(days)
+def _date_binary_decoder(context: Context) -> Decoder:
+    deliver = beyond("date", "datetime.date", context)
+
+    def decode(data: bytes) -> object:
+        try:
+            (days,) = _INT4.unpack(data)
+        except StructError:
+            raise bad_binary("date") from None
+        if 0 < days + _EPOCH_ORDINAL <= _LAST_ORDINAL:
+            return datetime.date.fromordinal(days + _EPOCH_ORDINAL)
+        return deliver(_INT4_INFINITIES.get(days) or date_text(days))
+
+    return decode
 
 
 def _date_to_binary(value: object) -> bytes:
@@ -102,107 +107,12 @@ def _date_to_binary(value: object) -> bytes:
     return _pack(_INT4, days, "date")
 
 
-# time and timetz
-
-
-def _time_text_decoder(name: str, *, zoned: bool) -> Callable[[Context], Decoder]:
-    def decode(data: bytes) -> object:
-        text = ascii_text(name, data)
-        parsed = parse_time(text)
-        if parsed is None or zoned != (parsed[1] is not None):
-            raise bad_text(name, text)
-        return text if parsed[0] == DAY else datetime.time.fromisoformat(text)
-
-    return always(decode)
-
-
-def _time_to_text(value: object) -> str | None:
-    if not isinstance(value, datetime.time):
-        return None
-    _offset_of_time(value, zoned=False)
-    return value.isoformat()
-
-
-def _timetz_to_text(value: object) -> str | None:
-    if not isinstance(value, datetime.time):
-        return None
-    offset = _offset_of_time(value, zoned=True)
-    return value.replace(tzinfo=None).isoformat() + offset_text(offset)
-
-
-def _time_from_binary(data: bytes) -> object:
-    try:
-        (clock,) = _INT8.unpack(data)
-    except StructError:
-        raise bad_binary("time") from None
-    return _time_of(clock, None)
-
-
-def _timetz_from_binary(data: bytes) -> object:
-    try:
-        clock, west = _TIMETZ.unpack(data)
-    except StructError:
-        raise bad_binary("time with time zone") from None
-    return _time_of(clock, -west)
-
-
-def _time_of(clock: int, offset: int | None) -> object:
-    name = "time" if offset is None else "time with time zone"
-    if not 0 <= clock <= DAY or (offset is not None and abs(offset) >= 16 * 3600):
-        raise bad_binary(name)
-    if clock == DAY:
-        return time_text(clock) + ("" if offset is None else offset_text(offset))
-    seconds, microsecond = divmod(clock, 1_000_000)
-    return datetime.time(
-        seconds // 3600, seconds // 60 % 60, seconds % 60, microsecond, _zone(offset)
-    )
-
-
-def _zone(offset: int | None) -> datetime.timezone | None:
-    if offset is None:
-        return None
-    return datetime.timezone(datetime.timedelta(seconds=offset)) if offset else _UTC
-
-
-def _time_to_binary(value: object) -> bytes:
-    return _INT8.pack(_clock_of(value, zoned=False)[0])
-
-
-def _timetz_to_binary(value: object) -> bytes:
-    clock, offset = _clock_of(value, zoned=True)
-    return _TIMETZ.pack(clock, -offset)
-
-
-def _clock_of(value: object, *, zoned: bool) -> tuple[int, int]:
-    """Microseconds since midnight, and seconds east of UTC."""
-    name = "time with time zone" if zoned else "time"
-    if isinstance(value, str):
-        parsed = parse_time(value)
-        if parsed is None or zoned != (parsed[1] is not None):
-            raise bad_text(name, value)
-        return parsed[0], parsed[1] or 0
-    if not isinstance(value, datetime.time):
-        raise wrong_type(name, value)
-    seconds = value.hour * 3600 + value.minute * 60 + value.second
-    return seconds * 1_000_000 + value.microsecond, _offset_of_time(value, zoned=zoned)
-
-
-def _offset_of_time(value: datetime.time, *, zoned: bool) -> int:
-    """Seconds east of UTC; 0 for a time without zone."""
-    offset = value.utcoffset()
-    if not zoned and value.tzinfo is None:
-        return 0
-    if not zoned:
-        raise errors.DataError("a time with a tzinfo is not a time without time zone")
-    if offset is None or offset.microseconds:
-        raise errors.DataError("a time with time zone needs a tzinfo with a fixed UTC offset")
-    return round(offset.total_seconds())
-
-
 # timestamp and timestamptz
 
 
 def _timestamp_text_decoder(context: Context) -> Decoder:
+    deliver = beyond("timestamp", "datetime.datetime", context)
+
     def decode(data: bytes) -> object:
         text = ascii_text("timestamp", data)
         # The ISO style of the years 1000 to 9999, without a look at the session's style. Python
@@ -217,12 +127,14 @@ def _timestamp_text_decoder(context: Context) -> Decoder:
                     return moment
         iso = iso_timestamp(text, context)
         moment_or_none = _from_iso(iso)
-        return iso if moment_or_none is None else moment_or_none
+        return deliver(iso) if moment_or_none is None else moment_or_none
 
     return decode
 
 
 def _timestamptz_text_decoder(context: Context) -> Decoder:
+    deliver = beyond("timestamp with time zone", "datetime.datetime", context)
+
     def decode(data: bytes) -> object:
         text = ascii_text("timestamp with time zone", data)
         if text[4:5] == text[7:8] == "-" and text[10:11] == " ":
@@ -234,7 +146,7 @@ def _timestamptz_text_decoder(context: Context) -> Decoder:
                 pass  # told below, or not to be held by Python
         iso = iso_timestamptz(text, context)
         moment_or_none = _from_iso(iso)
-        return iso if moment_or_none is None else moment_or_none
+        return deliver(iso) if moment_or_none is None else moment_or_none
 
     return decode
 
@@ -270,24 +182,26 @@ def _timestamptz_to_text(value: object) -> str | None:
     return timestamp_text(_utc_microseconds(value), "+00")
 
 
-def _timestamp_from_binary(data: bytes) -> object:
-    try:
-        (microseconds,) = _INT8.unpack(data)
-        return _EPOCH + datetime.timedelta(microseconds=microseconds)
-    except OverflowError:
-        return _INT8_INFINITIES.get(microseconds) or timestamp_text(microseconds)
-    except StructError:
-        raise bad_binary("timestamp") from None
+def _moment_binary_decoder(
+    name: str, epoch: datetime.datetime, zone: str
+) -> Callable[[Context], Decoder]:
+    def make(context: Context) -> Decoder:
+        deliver = beyond(name, "datetime.datetime", context)
 
+        def decode(data: bytes) -> object:
+            try:
+                (microseconds,) = _INT8.unpack(data)
+            except StructError:
+                raise bad_binary(name) from None
+            try:
+                return epoch + datetime.timedelta(microseconds=microseconds)
+            except OverflowError:
+                infinite = _INT8_INFINITIES.get(microseconds)
+            return deliver(infinite or timestamp_text(microseconds, zone))
 
-def _timestamptz_from_binary(data: bytes) -> object:
-    try:
-        (microseconds,) = _INT8.unpack(data)
-        return _EPOCH_UTC + datetime.timedelta(microseconds=microseconds)
-    except OverflowError:
-        return _INT8_INFINITIES.get(microseconds) or timestamp_text(microseconds, "+00")
-    except StructError:
-        raise bad_binary("timestamp with time zone") from None
+        return decode
+
+    return make
 
 
 def _timestamp_to_binary(value: object) -> bytes:
@@ -350,35 +264,22 @@ CODECS = (
         "date",
         text_decoder=_date_text_decoder,
         text_encoder=text_encoder("date", _date_to_text),
-        binary_decoder=always(_date_from_binary),
+        binary_decoder=_date_binary_decoder,
         binary_encoder=always(_date_to_binary),
-    ),
-    builtin_codec(
-        "time",
-        text_decoder=_time_text_decoder("time", zoned=False),
-        text_encoder=text_encoder("time", _time_to_text),
-        binary_decoder=always(_time_from_binary),
-        binary_encoder=always(_time_to_binary),
-    ),
-    builtin_codec(
-        "timetz",
-        text_decoder=_time_text_decoder("time with time zone", zoned=True),
-        text_encoder=text_encoder("time with time zone", _timetz_to_text),
-        binary_decoder=always(_timetz_from_binary),
-        binary_encoder=always(_timetz_to_binary),
+        preferred=BINARY,
     ),
     builtin_codec(
         "timestamp",
         text_decoder=_timestamp_text_decoder,
         text_encoder=text_encoder("timestamp", _timestamp_to_text),
-        binary_decoder=always(_timestamp_from_binary),
+        binary_decoder=_moment_binary_decoder("timestamp", _EPOCH, ""),
         binary_encoder=always(_timestamp_to_binary),
     ),
     builtin_codec(
         "timestamptz",
         text_decoder=_timestamptz_text_decoder,
         text_encoder=text_encoder("timestamp with time zone", _timestamptz_to_text),
-        binary_decoder=always(_timestamptz_from_binary),
+        binary_decoder=_moment_binary_decoder("timestamp with time zone", _EPOCH_UTC, "+00"),
         binary_encoder=always(_timestamptz_to_binary),
     ),
 )

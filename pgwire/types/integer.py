@@ -1,4 +1,7 @@
-"""int2, int4, int8, oid as int. Manual: 8.1.1 "Integer Types", 8.19 "Object Identifier Types"."""
+"""int2, int4, int8, oid, xid, cid, xid8 as int.
+
+Manual: 8.1.1 "Integer Types", 8.19 "Object Identifier Types".
+"""
 
 from __future__ import annotations
 
@@ -49,4 +52,7 @@ CODECS = (
     _codec("int4", "integer", "i"),
     _codec("int8", "bigint", "q"),
     _codec("oid", "oid", "I"),
+    _codec("xid", "xid", "I"),
+    _codec("cid", "cid", "I"),
+    _codec("xid8", "xid8", "Q"),
 )

@@ -1,7 +1,8 @@
 """interval as datetime.timedelta or, with months in it, as `Interval`.
 
 A timedelta has no months, and no days apart from 24 hours; that is right for a duration. Infinity
-is delivered as `str`. Manual: 8.5.4 "Interval Input", 8.5.5 "Interval Output".
+has no class: `Context.unrepresentable` says what becomes of it. Manual: 8.5.4 "Interval Input",
+8.5.5 "Interval Output".
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from struct import error as StructError
 from typing import NoReturn
 
 from pgwire import errors
+from pgwire.types.beyond import beyond
 from pgwire.types.codec import (
     BINARY,
+    Decoder,
     always,
     ascii_text,
     bad_binary,
@@ -23,6 +26,7 @@ from pgwire.types.codec import (
     text_encoder,
     wrong_type,
 )
+from pgwire.types.context import Context
 from pgwire.types.intervalstyles import interval_text, parse_interval
 from pgwire.types.isotime import DAY, is_infinity
 
@@ -104,6 +108,7 @@ def iso_interval(text: str) -> str:
 
 _MICROSECOND = datetime.timedelta(microseconds=1)
 _LAYOUT = Struct("!qii")
+_CLASSES = "pgwire.types.interval.Interval or datetime.timedelta"
 _INFINITIES = {
     (2**63 - 1, 2**31 - 1, 2**31 - 1): "infinity",
     (-(2**63), -(2**31), -(2**31)): "-infinity",
@@ -119,14 +124,19 @@ def _python_value(months: int, days: int, microseconds: int) -> Interval | datet
     return Interval(months, days, microseconds)
 
 
-def _from_text(data: bytes) -> object:
-    text = ascii_text("interval", data)
-    parsed = parse_interval(text)
-    if parsed is not None:
-        return _python_value(*parsed)
-    if is_infinity(text):
-        return text
-    raise bad_text("interval", text)
+def _text_decoder(context: Context) -> Decoder:
+    deliver = beyond("interval", _CLASSES, context)
+
+    def decode(data: bytes) -> object:
+        text = ascii_text("interval", data)
+        parsed = parse_interval(text)
+        if parsed is not None:
+            return _python_value(*parsed)
+        if is_infinity(text):
+            return deliver(text)
+        raise bad_text("interval", text)
+
+    return decode
 
 
 def _to_text(value: object) -> str | None:
@@ -135,13 +145,20 @@ def _to_text(value: object) -> str | None:
     return str(value) if isinstance(value, Interval) else None
 
 
-def _from_binary(data: bytes) -> object:
-    try:
-        microseconds, days, months = _LAYOUT.unpack(data)
-    except StructError:
-        raise bad_binary("interval") from None
-    infinite = _INFINITIES.get((microseconds, days, months))
-    return infinite if infinite is not None else _python_value(months, days, microseconds)
+def _binary_decoder(context: Context) -> Decoder:
+    deliver = beyond("interval", _CLASSES, context)
+
+    def decode(data: bytes) -> object:
+        try:
+            microseconds, days, months = _LAYOUT.unpack(data)
+        except StructError:
+            raise bad_binary("interval") from None
+        infinite = _INFINITIES.get((microseconds, days, months))
+        if infinite is not None:
+            return deliver(infinite)
+        return _python_value(months, days, microseconds)
+
+    return decode
 
 
 def _to_binary(value: object) -> bytes:
@@ -166,9 +183,9 @@ def _to_binary(value: object) -> bytes:
 CODECS = (
     builtin_codec(
         "interval",
-        text_decoder=always(_from_text),
+        text_decoder=_text_decoder,
         text_encoder=text_encoder("interval", _to_text),
-        binary_decoder=always(_from_binary),
+        binary_decoder=_binary_decoder,
         binary_encoder=always(_to_binary),
         preferred=BINARY,
     ),

@@ -1,6 +1,7 @@
-"""text, varchar, bpchar, name, xml, "char" and everything unknown as str.
+"""text, varchar, bpchar, name, xml, "char", refcursor, jsonpath and everything unknown as str.
 
-Manual: 8.3 "Character Types", 8.13 "XML Type".
+void, the result of a function that returns nothing, is the empty str. Manual: 8.3 "Character
+Types", 8.13 "XML Type", 8.14.7 "jsonpath Type", 41.7 "Cursors".
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pgwire.types.codec import (
 )
 from pgwire.types.context import Context
 
-__all__ = ["CODECS", "UNKNOWN", "text_decoder", "unknown_codec"]
+__all__ = ["CODECS", "UNKNOWN", "str_only_encoder", "text_decoder", "unknown_codec"]
 
 
 def text_decoder(context: Context) -> Callable[[bytes], str]:
@@ -40,7 +41,9 @@ def text_decoder(context: Context) -> Callable[[bytes], str]:
     return decode
 
 
-def _text_encoder(name: str) -> Callable[[Context], Encoder]:
+def str_only_encoder(name: str) -> Callable[[Context], Encoder]:
+    """Encoder of a type that takes nothing but text."""
+
     def make(context: Context) -> Encoder:
         encode_str = str_encoder(context)
 
@@ -61,7 +64,7 @@ def unknown_codec(name: str, oid: int, array_oid: int = 0) -> Codec:
         oid,
         array_oid,
         text_decoder=text_decoder,
-        text_encoder=_text_encoder(name),
+        text_encoder=str_only_encoder(name),
         verbatim=True,
     )
 
@@ -70,11 +73,32 @@ def _codec(name: str) -> Codec:
     return builtin_codec(
         name,
         text_decoder=text_decoder,
-        text_encoder=_text_encoder(name),
+        text_encoder=str_only_encoder(name),
         binary_decoder=text_decoder,
-        binary_encoder=_text_encoder(name),
+        binary_encoder=str_only_encoder(name),
         verbatim=True,
     )
+
+
+# jsonpath is text in binary format too, after a version number.
+
+_JSONPATH_VERSION = b"\1"
+
+
+def _jsonpath_binary_decoder(context: Context) -> Decoder:
+    decode_str = text_decoder(context)
+
+    def decode(data: bytes) -> str:
+        if not data.startswith(_JSONPATH_VERSION):
+            raise bad_binary("jsonpath")
+        return decode_str(data[1:])
+
+    return decode
+
+
+def _jsonpath_binary_encoder(context: Context) -> Encoder:
+    encode_str = str_only_encoder("jsonpath")(context)
+    return lambda value: _JSONPATH_VERSION + encode_str(value)
 
 
 # "char" is one byte. The server writes 0 as the empty string and a byte beyond ASCII as \ooo.
@@ -127,10 +151,19 @@ CODECS = (
     _codec("bpchar"),
     _codec("name"),
     _codec("xml"),
+    _codec("refcursor"),
+    _codec("void"),
+    builtin_codec(
+        "jsonpath",
+        text_decoder=text_decoder,
+        text_encoder=str_only_encoder("jsonpath"),
+        binary_decoder=_jsonpath_binary_decoder,
+        binary_encoder=_jsonpath_binary_encoder,
+    ),
     builtin_codec(
         "char",
         text_decoder=_char_text_decoder,
-        text_encoder=_text_encoder('"char"'),
+        text_encoder=str_only_encoder('"char"'),
         binary_decoder=_char_binary_decoder,
         binary_encoder=_char_binary_encoder,
     ),
