@@ -53,6 +53,7 @@ def connect(
     resolve: Resolver | None = None,
     sock: socket.socket | None = None,
     environ: Mapping[str, str] | None = None,
+    spin: int = 0,
     **options: str | int | float | bool | os.PathLike[str] | None,
 ) -> Connection:
     """Connect to a server.
@@ -85,6 +86,10 @@ def connect(
             fails. Without `dial` there is no second one: only one host may be given, and queries
             cannot be cancelled (one that exceeds its timeout closes the connection).
         environ: environment variables to read, instead of `os.environ`.
+        spin: how often to look whether an answer has come before going to sleep until it has.
+            Waking up may take longer than a short query does: 100 makes these faster on a machine
+            that has a processor to spare, and slower on one that has not. An event loop is never
+            held up: `connect_async` takes it and does not spin.
         options: connection options by keyword (`host="db1"`); they override `conninfo`.
 
     Returns: an open `Connection`, ready for queries.
@@ -108,6 +113,7 @@ def connect(
         oauth_token=oauth_token,
         secure=secure,
         hooks=Hooks(dial=dial, resolve=resolve, sock=sock),
+        spin=spin,
     )
     return Connection(opened)
 

@@ -18,6 +18,7 @@ from pgwire.flows.query import Exchange
 from pgwire.net.aio import AsyncTransport, drive
 from pgwire.net.aio_connect import open_connection, send_cancel_request
 from pgwire.net.clock import Deadline
+from pgwire.net.opened import checked_spin
 from pgwire.reading import Reading
 from pgwire.results import Result
 from pgwire.rows.column import Column
@@ -53,6 +54,7 @@ async def connect_async(
     resolve: Resolver | None = None,
     sock: socket.socket | None = None,
     environ: Mapping[str, str] | None = None,
+    spin: int = 0,
     **options: str | int | float | bool | os.PathLike[str] | None,
 ) -> AsyncConnection:
     """Connect to a server: `pgwire.connect` in the asyncio body, with the same arguments and
@@ -63,6 +65,7 @@ async def connect_async(
 
     Returns: an open `AsyncConnection`, ready for queries.
     """
+    checked_spin(spin)
     opened = await open_connection(
         conninfo,
         options,

@@ -9,11 +9,11 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from pgwire import errors
-from pgwire.flows import Flow, Need
+from pgwire.flows import Flow
 from pgwire.flows.channel import Channel
-from pgwire.net.clock import SLACK, Deadline
+from pgwire.net.clock import SLACK, Deadline, seconds_until
 from pgwire.net.lost import CLOSED_UNEXPECTEDLY, lost_reason
-from pgwire.net.readiness import wait_either, wait_readable
+from pgwire.net.readiness import reader, wait_either
 
 _T = TypeVar("_T")
 _Step = TypeVar("_Step")
@@ -50,7 +50,18 @@ def drive(steps: Generator[_Step, Any, _T], perform: Callable[[_Step], Any]) -> 
 class BlockingTransport:
     """A connected socket and the channel that it feeds."""
 
-    __slots__ = ("_busy", "_send_error", "channel", "intact", "server", "sock", "unsent")
+    __slots__ = (
+        "_asked",
+        "_busy",
+        "_readable",
+        "_send_error",
+        "channel",
+        "intact",
+        "server",
+        "sock",
+        "spin",
+        "unsent",
+    )
 
     def __init__(self, sock: socket.socket, channel: Channel, server: str) -> None:
         """`server` is what an error calls the other side: `server at "h" (ip), port p`."""
@@ -64,7 +75,13 @@ class BlockingTransport:
         self.intact = True
         """False if an interrupt came just when bytes went in or out, so that nobody knows how
         many: then the connection must be given up."""
+        self.spin = 0
+        """How often to look whether an answer has come before going to sleep until it has. Waking
+        up costs more than a short query; looking costs the processor that might run the server."""
+        self._asked = False
+        """Whether something has been sent and nothing received since: no answer can be here yet."""
         self._busy = allocate_lock()
+        self._readable = reader(sock)
 
     def run(self, flow: Flow[_T], deadline: Deadline = None) -> _T:
         """Run `flow` to its end and return its result.
@@ -80,10 +97,18 @@ class BlockingTransport:
             )
         phase = self.channel.state.phase
         try:
-            self._flush(deadline)  # what an earlier run had to leave when its deadline passed
+            if self.unsent:
+                self._flush(deadline)  # what an earlier run had to leave when its deadline passed
             need = next(flow)
             while True:
-                need = flow.send(self._serve(flow, need, deadline))
+                if need is None:
+                    self._receive(deadline)
+                    need = next(flow)
+                elif isinstance(need, bytes):
+                    self._send(need, deadline)
+                    need = next(flow)
+                else:
+                    need = flow.send(need())
         except StopIteration as stop:
             result: _T = stop.value
             return result
@@ -98,17 +123,10 @@ class BlockingTransport:
         """Close the socket."""
         self.sock.close()
 
-    def _serve(self, flow: Flow[_T], need: Need, deadline: Deadline) -> bytes | None:
-        if need is None:
-            self._receive(deadline)
-        elif isinstance(need, bytes):
-            self.unsent = memoryview(need)
-            self._flush(deadline)
-        else:
-            return need()
-        return None
-
     def _receive(self, deadline: Deadline) -> None:
+        if self._asked:
+            self._asked = False
+            self._wait(deadline)
         while True:
             room = self.channel.room()
             self.intact = False
@@ -116,8 +134,7 @@ class BlockingTransport:
                 count = self.sock.recv_into(room)
             except BlockingIOError:
                 self.intact = True
-                if not wait_readable((self.sock,), deadline):
-                    raise errors.TimeoutExpired("timeout expired") from None
+                self._wait(deadline)
                 continue
             except OSError as error:
                 raise self._lost(lost_reason("receive data from", error)) from error
@@ -131,6 +148,35 @@ class BlockingTransport:
                 raise errors.TimeoutExpired("timeout expired")
             return
 
+    def _wait(self, deadline: Deadline) -> None:
+        """Wait until there is something to receive. Raises TimeoutExpired at the `deadline`."""
+        readable = self._readable
+        for _ in range(self.spin):
+            if readable(0):
+                return
+        if not readable(seconds_until(deadline)):
+            raise errors.TimeoutExpired("timeout expired")
+
+    def _send(self, data: bytes, deadline: Deadline) -> None:
+        if len(data) > _CHUNK:
+            self.unsent = memoryview(data)
+            self._flush(deadline)
+            return
+        self.intact = False
+        try:
+            count = self.sock.send(data)
+        except BlockingIOError:
+            count = 0
+        except OSError as error:
+            self._give_up_sending(error)
+            return
+        self._asked = True
+        if count < len(data):
+            self.unsent = memoryview(data)[count:]
+        self.intact = True
+        if self.unsent:
+            self._flush(deadline)
+
     def _flush(self, deadline: Deadline) -> None:
         """Send what is to be sent, taking in what the server says meanwhile: it may not read on
         before it has been listened to."""
@@ -138,19 +184,23 @@ class BlockingTransport:
             self.intact = False
             try:
                 self.unsent = self.unsent[self.sock.send(self.unsent[:_CHUNK]) :]
-                self.intact = True
+                self._asked = self.intact = True
             except BlockingIOError:
                 self.intact = True
                 readable, writable = wait_either(self.sock, deadline)
                 if readable:
+                    self._asked = False
                     self._receive(deadline)
                 elif not writable:
                     raise errors.TimeoutExpired("timeout expired") from None
             except OSError as error:
-                # The server's last words may still be on the way: let the flow read them.
-                self._send_error = error
-                self.unsent = memoryview(b"")
-                self.intact = True
+                self._give_up_sending(error)
+
+    def _give_up_sending(self, error: OSError) -> None:
+        # The server's last words may still be on the way: let the flow read them.
+        self._send_error = error
+        self.unsent = memoryview(b"")
+        self.intact = True
 
     def _lost(self, reason: str) -> errors.ConnectionLost:
         return errors.ConnectionLost(

@@ -24,7 +24,7 @@ from pgwire.flows.channel import Channel
 from pgwire.flows.oauth import TokenCallback
 from pgwire.net.blocking import BlockingTransport, drive
 from pgwire.net.clock import Deadline, deadline_after, seconds_until
-from pgwire.net.opened import Opened, connect_timeout, server_name, wish
+from pgwire.net.opened import Opened, checked_spin, connect_timeout, server_name, wish
 from pgwire.net.sockets import (
     addresses,
     adopt,
@@ -50,6 +50,7 @@ def open_connection(
     oauth_token: TokenCallback | None = None,
     secure: bool = False,
     hooks: Hooks | None = None,
+    spin: int = 0,
 ) -> Opened[BlockingTransport]:
     """Try the targets of the connection string one after the other; see `pgwire.connect`."""
     with closing(hooks if hooks is not None else Hooks()) as hooks:
@@ -63,13 +64,16 @@ def open_connection(
             secure=secure,
             hooks=hooks,
         )
+        spin = checked_spin(spin)
         body = Body(wanted.settings, on_notice)
         try:
             connected = drive(connecting(wanted), body.perform)
         except BaseException:
             body.close()
             raise
-        return Opened(cast(BlockingTransport, connected.transport), connected, wanted.settings)
+        transport = cast(BlockingTransport, connected.transport)
+        transport.spin = spin
+        return Opened(transport, connected, wanted.settings)
 
 
 def send_cancel_request(opened: Opened[BlockingTransport], deadline: Deadline) -> None:

@@ -72,6 +72,15 @@ class Opened(Generic[_TransportT]):
         return connect_timeout(self.settings)
 
 
+def checked_spin(spin: int) -> int:
+    """`spin`, a number of tries. Raises ProgrammingError if it is none."""
+    if type(spin) is not int or spin < 0:
+        raise errors.ProgrammingError(
+            f"spin must be how often to look before waiting, 0 or more, not {spin!r}"
+        )
+    return spin
+
+
 def server_name(target: Target, address: Address) -> str:
     """`connection to server at "db1" (10.0.0.5), port 5432`."""
     return address.failure_prefix(target).removesuffix(" failed: ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil
 
 from pgwire.net.clock import Deadline, seconds_until
@@ -23,12 +23,29 @@ if hasattr(select, "poll"):
             wanted[sock.fileno()] = wanted.get(sock.fileno(), 0) | select.POLLOUT
         for descriptor, events in wanted.items():
             poll.register(descriptor, events)
-        # Rounded up, as CPython does and PyPy does not: nothing times out before its deadline.
-        ready = dict(poll.poll(None if seconds is None else ceil(seconds * 1000)))
+        ready = dict(poll.poll(_milliseconds(seconds)))
         return (
             [sock for sock in readers if ready.get(sock.fileno(), 0) & _IN],
             [sock for sock in writers if ready.get(sock.fileno(), 0) & _OUT],
         )
+
+    def reader(sock: socket.socket) -> Callable[[float | None], object]:
+        """A function that waits so many seconds (None: as long as it takes) until `sock` has
+        something to receive, and tells whether it has. Made once for a socket that is waited for
+        again and again; it must not be used any more when the socket has been closed."""
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        events = poll.poll
+
+        def wait(seconds: float | None) -> object:
+            # An error or a hang-up counts, too: receiving tells what it is.
+            return events(_milliseconds(seconds))
+
+        return wait
+
+    def _milliseconds(seconds: float | None) -> int | None:
+        # Rounded up, as CPython does and PyPy does not: nothing times out before its deadline.
+        return None if seconds is None else ceil(seconds * 1000)
 
 else:
 
@@ -38,6 +55,11 @@ else:
         # On Windows a connection that has been refused shows in the third list.
         readable, writable, failed = select.select(readers, writers, writers, seconds)
         return readable, [*writable, *failed]
+
+    def reader(sock: socket.socket) -> Callable[[float | None], object]:
+        """A function that waits so many seconds (None: as long as it takes) until `sock` has
+        something to receive, and tells whether it has."""
+        return lambda seconds: _wait((sock,), (), seconds)[0]
 
 
 def wait_readable(sockets: Sequence[socket.socket], deadline: Deadline) -> list[socket.socket]:

@@ -220,9 +220,8 @@ def test_an_interrupt_while_waiting(
     raised: type[BaseException],
     extended: bool,
 ) -> None:
-    from pgwire.net import blocking
-
-    wait = blocking.wait_readable
+    transport = connection._transport
+    wait = transport._readable
     for at in range(1, 4):
         calls = itertools.count(1)
 
@@ -232,7 +231,7 @@ def test_an_interrupt_while_waiting(
             return wait(*arguments)  # type: ignore[arg-type]
 
         with monkeypatch.context() as patch:
-            patch.setattr(blocking, "wait_readable", interrupted)
+            patch.setattr(transport, "_readable", interrupted)
             with suppress(raised):  # the server may have been too quick to be waited for
                 sleep = "SELECT 'stale', pg_sleep(0.01) FROM generate_series(1, 5)"
                 connection.query(sleep, [] if extended else None)

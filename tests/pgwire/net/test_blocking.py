@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -206,3 +207,74 @@ def test_time() -> None:
     assert seconds_until(monotonic() - 5) == 0.0
     assert Stopwatch(None).remaining is None and not Stopwatch(None).expired
     assert Stopwatch(0).expired and not Stopwatch(60).expired
+
+
+class Syscalls:
+    """A socket that counts what is asked of it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.calls: list[str] = []
+
+    def send(self, data: bytes | memoryview) -> int:
+        self.calls.append("send")
+        return self._sock.send(data)
+
+    def recv_into(self, room: memoryview) -> int:
+        self.calls.append("recv")
+        return self._sock.recv_into(room)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+def test_a_short_query_asks_little_of_the_system(cluster: Cluster) -> None:
+    with pgwire.connect(cluster.conninfo()) as connection:
+        connection.query("SELECT 1")
+        transport = connection._transport
+        counting = Syscalls(transport.sock)
+        transport.sock = counting  # type: ignore[assignment]
+        waits: list[float | None] = []
+        wait = transport._readable
+
+        def waiting(seconds: float | None) -> object:
+            waits.append(seconds)
+            return wait(seconds)
+
+        transport._readable = waiting
+        assert connection.query("SELECT 1").scalar() == 1
+        # No look into the empty buffer before the answer can be there.
+        assert (counting.calls, waits) == (["send", "recv"], [None])
+
+
+def test_spinning_looks_before_it_sleeps(cluster: Cluster) -> None:
+    with pgwire.connect(cluster.conninfo(), spin=1_000_000) as connection:
+        transport = connection._transport
+        waits: list[float | None] = []
+        wait = transport._readable
+
+        def waiting(seconds: float | None) -> object:
+            waits.append(seconds)
+            return wait(seconds)
+
+        transport._readable = waiting
+        assert connection.query("SELECT 1").scalar() == 1
+        assert set(waits) == {0}  # it never slept
+        transport.spin = 2
+        waits.clear()
+        connection.query("SELECT pg_sleep(0.1)")
+        assert waits == [0, 0, None]
+        waits.clear()
+        with pytest.raises(pgwire.TimeoutExpired):
+            connection.query("SELECT pg_sleep(10)", timeout=0.05)
+        assert waits[:2] == [0, 0] and waits[2] is not None and 0 < waits[2] <= 0.05
+        assert connection.query("SELECT 2").scalar() == 2
+
+
+@pytest.mark.parametrize("spin", [-1, 1.5, "60", True])
+def test_what_is_no_number_of_tries(cluster: Cluster, spin: Any) -> None:
+    with pytest.raises(pgwire.ProgrammingError, match=r"spin must be .* not"):
+        pgwire.connect(cluster.conninfo(), spin=spin)
