@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.profile", description=__doc__)
     add = parser.add_argument
-    # An import needs a process of its own: `python -X importtime -c 'import pgwire'` takes it apart.
+    # An import needs a process of its own: python -X importtime takes it apart.
     names = [name for name, workload in WORKLOADS.items() if workload.task != "import"]
     add("workload", choices=names)
     add("--contestant", choices=[n for n, c in CONTESTANTS.items() if c.interpreter == "cpython"])

@@ -12,18 +12,18 @@ _HEAD = ("who", "median", "least … most", "ratio", "peak MiB")
 
 def seconds(value: float) -> str:
     """With three significant digits and a fitting unit."""
-    for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
-        if value * factor >= 0.1995 or unit == "µs":
-            scaled = value * factor
-            digits = max(0, 3 - len(str(int(scaled)))) if scaled >= 1 else 3
-            return f"{scaled:.{digits}f} {unit}"
-    raise AssertionError
+    unit, scaled = "s", value
+    for smaller in ("ms", "µs"):
+        if scaled >= 0.9995:
+            break
+        unit, scaled = smaller, scaled * 1000
+    return f"{scaled:#.3g}".rstrip(".") + f" {unit}"
 
 
 def workload_rows(measured: Sequence[Measurement]) -> list[tuple[str, ...]]:
     """The cells of one workload's table, a row per contestant."""
     base = base_of(measured, WORKLOADS[measured[0].workload].base)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for one in measured:
         if one.missing or one.failure or one.median is None:
             said = f"failed: {one.failure}" if one.failure else f"not available: {one.missing}"
@@ -67,7 +67,7 @@ def terminal(run: Run, name: str) -> str:
 
 def verdict_rows(run: Run) -> list[tuple[str, ...]]:
     """A row per target: what, who, ratio to whom, must, goal, prototype, what became of it."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for verdict in run.verdicts():
         target = verdict.target
         rows.append(
@@ -86,6 +86,9 @@ def verdict_rows(run: Run) -> list[tuple[str, ...]]:
 
 
 VERDICT_HEAD = ("workload", "who", "to", "ratio", "must", "goal", "prototype", "reached")
+
+
+SUMMARY_HEAD = ("", "pgwire or dblink", "best in C", "ratio", "to pg8000")
 
 
 def _memory(peak: float | None, limit: float | None) -> str:
@@ -117,6 +120,25 @@ def markdown_setting(run: Run) -> str:
     said = [f"* {name}: {what}" for name, what in run.setting.items()]
     said.append(f"* rounds: {run.rounds}, scale: {run.scale:g}")
     return "\n".join(said)
+
+
+def markdown_summary(run: Run) -> str:
+    """A row per workload, as Markdown: ours, the best of those it is compared with, pg8000."""
+    rows = []
+    for name in run.workloads():
+        measured = [m for m in run.of(name) if m.median is not None]
+        ours = [m for m in measured if m.contestant in ("pgwire", "dblink")]
+        base = base_of(measured, WORKLOADS[name].base)
+        if not ours or base is None:
+            continue
+        (own,) = ours
+        best = next(m for m in measured if m.median == base)
+        plain = [m for m in measured if m.contestant == "pg8000"]
+        cells = [title(name), seconds(own.median or 0.0)]
+        cells += [f"{best.contestant} {seconds(base)}", f"**{(own.median or 0.0) / base:.2f}**"]
+        cells.append(f"{(own.median or 0.0) / (plain[0].median or 1.0):.2f}" if plain else "")
+        rows.append(cells)
+    return markdown_table(SUMMARY_HEAD, rows, (1, 2, 3, 4))
 
 
 def markdown_targets(run: Run) -> str:

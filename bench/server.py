@@ -70,7 +70,7 @@ def named(conninfo: str) -> Server:
 
     Raises ConninfoError for a wrong string, ValueError for a keyword that has no place here.
     """
-    said = {k: v for k, v in strings.parse(conninfo).items() if v is not None}
+    said = strings.parse(conninfo)
     if "port" not in said or set(said) - set(Server._fields):
         raise ValueError(f"a server is named by port and {Server._fields[1:]}, not by {conninfo}")
     return Server(int(said.pop("port")), **said)
