@@ -77,8 +77,9 @@ def _options() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=5)
     add("--scale", type=float, default=1.0, help="of the sizes; targets are for 1")
     add("--quick", action="store_true", help="one tiny round: only to see that everything runs")
-    add("--python", default=sys.executable, help="the CPython to use; this one by default")
-    add("--pypy", metavar="PATH", help="a PyPy to use besides")
+    this = {sys.implementation.name: sys.executable}
+    add("--python", default=this.get("cpython"), metavar="PATH", help="the CPython to use")
+    add("--pypy", default=this.get("pypy"), metavar="PATH", help="the PyPy to use besides")
     add(
         "--no-install",
         action="store_true",
@@ -105,11 +106,10 @@ def _names(known: Collection[str]) -> Callable[[str], list[str]]:
 
 
 def _interpreters(options: argparse.Namespace) -> dict[str, Interpreter]:
-    named = {"cpython": options.python}
-    if options.pypy:
-        named["pypy"] = options.pypy
     found = {}
-    for name, python in named.items():
+    for name, python in {"cpython": options.python, "pypy": options.pypy}.items():
+        if python is None:
+            continue
         if options.no_install:
             found[name] = as_it_is(python)
         else:

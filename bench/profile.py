@@ -71,7 +71,7 @@ def _options() -> argparse.ArgumentParser:
     # An import needs a process of its own: python -X importtime takes it apart.
     names = [name for name, workload in WORKLOADS.items() if workload.task != "import"]
     add("workload", choices=names)
-    add("--contestant", choices=[n for n, c in CONTESTANTS.items() if c.interpreter == "cpython"])
+    add("--contestant", choices=list(CONTESTANTS))
     add("--scale", type=float, default=1.0)
     add("--sort", default="tottime", choices=["tottime", "cumtime", "ncalls"])
     add("--lines", type=int, default=25)
