@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
+from pgwire.types.arraydimensions import MAXIMUM_DIMENSIONS, Array, Dimensions
 from pgwire.types.codec import bad_text
 
-__all__ = ["MAXIMUM_DIMENSIONS", "ArrayText", "quote_element"]
-
-MAXIMUM_DIMENSIONS: Final = 6
+__all__ = ["ArrayText", "quote_element"]
 
 _BOUNDS: Final = re.compile(rb"\s*((?:\[[+-]?\d{1,10}(?::[+-]?\d{1,10})?\])+)\s*=")
 _BOUND: Final = re.compile(rb"\[(?:([+-]?\d+):)?([+-]?\d+)\]")
@@ -48,8 +47,9 @@ class ArrayText:
             re.DOTALL,
         )
 
-    def parse(self, data: bytes, decode: Callable[[bytes], object]) -> list[object]:
-        """Nested lists of the elements; None where NULL stands. The bounds are not kept.
+    def parse(self, data: bytes, decode: Callable[[bytes], object]) -> list[Any]:
+        """Nested lists of the elements; None where NULL stands. An `Array` if a lower bound is
+        not 1.
 
         Raises:
             DataError: malformed, ragged, more than six dimensions; and whatever `decode` raises.
@@ -59,7 +59,7 @@ class ArrayText:
             if simple is not None:
                 return simple
         start, bounds = self._bounds(data)
-        root: list[object] = []
+        root: list[Any] = []
         open_lists = [root]
         lengths: list[int | None] = [None] * (MAXIMUM_DIMENSIONS + 2)
         leaf_depth = 0  # how many braces are around an element; 0 while none has been seen
@@ -88,7 +88,7 @@ class ArrayText:
             if sign == b"{":
                 if depth >= (leaf_depth or MAXIMUM_DIMENSIONS):
                     raise bad_text(self._name, data)
-                inner: list[object] = []
+                inner: list[Any] = []
                 open_lists[-1].append(inner)
                 open_lists.append(inner)
                 previous = b"{"
@@ -101,9 +101,14 @@ class ArrayText:
         if len(open_lists) != 1 or len(root) != 1:
             raise bad_text(self._name, data)
         result = root[0]
-        if bounds is not None and bounds != [n for n in lengths[1:] if n is not None]:
-            raise bad_text(self._name, data)
-        return result if isinstance(result, list) else []
+        if not isinstance(result, list):
+            return []
+        if bounds is not None:
+            if [length for length, _ in bounds] != [n for n in lengths[1:] if n is not None]:
+                raise bad_text(self._name, data)
+            if any(lower != 1 for _, lower in bounds):
+                return Array(result, [lower for _, lower in bounds])
+        return result
 
     def rewrite(self, data: bytes, replace: Callable[[bytes], bytes]) -> bytes:
         """The same array with each element but NULL replaced by what `replace` makes of it."""
@@ -120,7 +125,7 @@ class ArrayText:
         """An element as it stands in the text."""
         return quote_element(element, self._delimiter)
 
-    def _parse_simple(self, data: bytes, decode: Callable[[bytes], object]) -> list[object] | None:
+    def _parse_simple(self, data: bytes, decode: Callable[[bytes], object]) -> list[Any] | None:
         """One dimension without quotes: nearly every array. None if it is not quite that."""
         if data == b"{}":
             return []
@@ -150,17 +155,18 @@ class ArrayText:
                 value = _ESCAPE.sub(rb"\1", value)
             yield position, sign or b"", value
 
-    def _bounds(self, data: bytes) -> tuple[int, list[int] | None]:
-        """Where the array starts, and the lengths that the prefix announces."""
+    def _bounds(self, data: bytes) -> tuple[int, Dimensions | None]:
+        """Where the array starts, and the lengths and lower bounds that the prefix announces."""
         match = _BOUNDS.match(data)
         if match is None:
             return 0, None
-        lengths = []
-        for lower, upper in _BOUND.findall(match[1]):
-            lengths.append(int(upper) - int(lower or 1) + 1)
-            if lengths[-1] < 1:
+        bounds = []
+        for first, last in _BOUND.findall(match[1]):
+            lower = int(first or 1)
+            bounds.append((int(last) - lower + 1, lower))
+            if bounds[-1][0] < 1:
                 raise bad_text(self._name, data)
-        return match.end(), lengths
+        return match.end(), bounds
 
 
 def quote_element(element: bytes, delimiter: bytes) -> bytes:

@@ -10,7 +10,7 @@ from typing import Final
 
 from pgwire.types.catalog import SQL_NAMES, TYPES
 
-__all__ = ["format_type", "resolve_type_name"]
+__all__ = ["format_type", "resolve_type_name", "split_type_name"]
 
 
 def format_type(oid: int, typmod: int | None = -1) -> str:
@@ -59,6 +59,33 @@ def resolve_type_name(text: str) -> tuple[int, int] | None:
         return resolved
     array = _ARRAYS.get(resolved[0], 0)
     return (array, resolved[1]) if array else None
+
+
+def split_type_name(text: str) -> tuple[tuple[str, ...], bool] | None:
+    """The name in ``schema.name(3)[]``, as ("schema", "name"), and whether it is an array over it.
+
+    What is not quoted is folded to lower case; a modifier is left out, as it is no part of the
+    type. None if it is no name of a type.
+    """
+    tokens, is_array = _strip_array(_tokens(text))
+    if not tokens:
+        return None
+    names: list[str] = []
+    for position, token in enumerate(tokens):
+        if token == "(" and names and position % 2:
+            if _split(tokens[position - 1 :])[2] or tokens[-1] != ")":
+                return None
+            break
+        if position % 2:
+            if token != ".":
+                return None
+        elif token.startswith('"'):
+            names.append(token[1:-1].replace('""', '"'))
+        elif token[0].isalpha() or token[0] == "_":
+            names.append(token)
+        else:
+            return None
+    return (tuple(names), is_array) if tokens[-1] != "." else None
 
 
 _NAMES: Final = {oid: name for oid, name, _ in TYPES}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgwire import errors
-from pgwire.types.array import flatten
+from pgwire.types.array import Array, flatten
 from pgwire.types.arraytext import ArrayText
 from pgwire.types.context import Context
 from pgwire.types.registry import default_registry
@@ -80,7 +80,7 @@ def test_a_backslash_within_a_character_is_none() -> None:
     context = Context("cp932")
     value = ["表", "ソ,", '"']  # their second bytes are 0x5c
     data = TEXT.text_encoder(context)(value)
-    assert data == '{表,"ソ,","\\""}'.encode("cp932")
+    assert data == '{"表","ソ,","\\""}'.encode("cp932")
     assert TEXT.text_decoder(context)(data) == value
 
 
@@ -133,7 +133,7 @@ def test_huge_empty_dimensions_take_no_memory() -> None:
 @pytest.mark.parametrize(
     "value", [[[1], [2, 3]], [[1], 2], [1, [2]], [[[1]], [2]], [[[[[[[1]]]]]]], [[], [1]]]
 )
-def test_ragged_lists(value: object) -> None:
+def test_ragged_lists(value: list[object]) -> None:
     with pytest.raises(errors.DataError):
         flatten(value)
 
@@ -146,5 +146,8 @@ def test_a_list_within_itself_ends() -> None:
 
 
 def test_flatten() -> None:
-    assert flatten([]) == flatten([[], ()]) == ([], [])
-    assert flatten([(1, 2), [3, None]]) == ([2, 2], [1, 2, 3, None])
+    assert flatten([]) == flatten([[], []]) == ([], [])
+    assert flatten([[1, 2], [3, None]]) == ([(2, 1), (2, 1)], [1, 2, 3, None])
+    assert flatten([(1, 2), (3,)]) == ([(2, 1)], [(1, 2), (3,)])  # a tuple is an element
+    bounded = Array([[1], [2]], (0, -3))
+    assert flatten(bounded) == ([(2, 0), (1, -3)], [1, 2])
