@@ -4,7 +4,8 @@ Starts a server of its own (TCP on loop-back, SCRAM) with the tables of setup.sq
 the other drivers in an environment below build/. In every round each driver does each workload
 once, in a process of its own; the tables tell the median, the fastest and the slowest round, the
 ratio of the medians to the best driver in C, and the peak of memory. Use the ratios: seconds are
-those of this machine. Who cannot take part is named, with the reason.
+those of this machine. Who cannot take part is named, with the reason. The same as JSON, Markdown
+and one picture is written below build/.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 import pgwire
 from bench import report, server
 from bench.address import Server
-from bench.environments import BUILD, EnvironmentFailedError, Interpreter, as_it_is, prepared
+from bench.environments import BUILD, EnvironmentFailedError, Interpreter, as_it_is, draw, prepared
 from bench.results import Run
 from bench.rounds import Runner
 from bench.sizes import Sizes
@@ -55,11 +56,21 @@ def main(arguments: list[str] | None = None) -> int:
                 print(report.terminal(run, name), end="\n\n", flush=True)
     if run.verdicts() and scale == 1:
         print(report.targets(run))
-    run.save(options.output)
+    _write(run, options.output, next(iter(interpreters.values())))
     failed = [m for m in run.measurements if m.failure or (m.missing and m.kind == "ours")]
     for one in failed:
         print(f"{one.workload}: {one.contestant}: {one.failure or one.missing}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _write(run: Run, output: Path, interpreter: Interpreter) -> None:
+    """The result, and beside it what people look at."""
+    run.save(output)
+    output.with_suffix(".md").write_text(report.markdown(run), "utf-8")
+    try:
+        draw(output.resolve(), output.resolve().with_suffix(".svg"), interpreter.python)
+    except EnvironmentFailedError as error:
+        _say(f"{error}\n")
 
 
 def _options() -> argparse.ArgumentParser:
@@ -86,7 +97,12 @@ def _options() -> argparse.ArgumentParser:
         help="use the interpreters with what is installed in them",
     )
     add("--server", metavar="CONNINFO", help="what `python -m bench.server` printed")
-    add("--output", type=Path, default=BUILD / "result.json", help="the result, as JSON")
+    add(
+        "--output",
+        type=Path,
+        default=BUILD / "result.json",
+        help="the result, as JSON; beside it .md and .svg",
+    )
     return parser
 
 

@@ -71,6 +71,14 @@ def prepared(python: str) -> Interpreter:
     return Interpreter(made)
 
 
+def draw(result: Path, picture: Path, python: Path) -> None:
+    """Have `bench.picture` draw a result; this interpreter need not have matplotlib.
+
+    Raises EnvironmentFailedError if `python` has not, or if there is nothing to draw.
+    """
+    _run([str(python), "-m", "bench.picture", str(result), str(picture)])
+
+
 def as_it_is(python: str) -> Interpreter:
     """`python` with what is installed in it. Raises EnvironmentFailedError."""
     return Interpreter(_path(python))
@@ -83,7 +91,7 @@ def _path(python: str) -> Path:
 
 def _run(command: list[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
     except OSError as error:
         raise EnvironmentFailedError(f"{command[0]}: {error.strerror}") from None
     if done.returncode:

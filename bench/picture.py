@@ -129,7 +129,10 @@ def _panel(axis: Any, column: Column, height: int) -> None:
 def main() -> None:
     if len(sys.argv) != 3:
         sys.exit("usage: python -m bench.picture RESULT.json PICTURE.svg")
-    draw(Run.load(Path(sys.argv[1])), Path(sys.argv[2]))
+    try:
+        draw(Run.load(Path(sys.argv[1])), Path(sys.argv[2]))
+    except (ModuleNotFoundError, ValueError) as error:
+        sys.exit(f"no picture: {error}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes a run into the pages that quote it: `python -m bench.publish RESULT.json [--python …]`.
+"""Writes a run into the pages that quote it: `python -m bench.publish RESULT.json …`.
 
 Between a pair of comments such as `<!-- bench:targets -->` and `<!-- /bench:targets -->` a page has
 what the run says, and nothing else; so no figure is typed. The run itself goes to
@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import argparse
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from bench import report
-from bench.environments import TOP
+from bench.environments import TOP, EnvironmentFailedError, draw, prepared
 from bench.results import Run
 
 #: Where figures stand, below the top of the project.
@@ -51,17 +50,16 @@ def filled(page: str, run: Run) -> str:
     return text
 
 
-def publish(run: Run, top: Path, python: str) -> None:
+def publish(run: Run, top: Path, python: Path) -> None:
     """Write result, picture and pages below `top`.
 
     Args:
         python: an interpreter with matplotlib, which draws.
 
-    Raises ValueError for a page with a wrong part, CalledProcessError if nothing could be drawn.
+    Raises ValueError for a page with a wrong part, EnvironmentFailedError if nothing is drawn.
     """
     run.save(top / RESULT)
-    drawing = [python, "-m", "bench.picture", str(top / RESULT), str(top / PICTURE)]
-    subprocess.run(drawing, cwd=TOP, check=True)
+    draw(top / RESULT, top / PICTURE, python)
     for name in PAGES:
         page = top / name
         page.write_text(filled(page.read_text("utf-8"), run), "utf-8")
@@ -70,12 +68,15 @@ def publish(run: Run, top: Path, python: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.publish", description=__doc__)
     parser.add_argument("result", type=Path, nargs="+", help="later ones replace workloads")
-    parser.add_argument("--python", default=sys.executable, help="one that has matplotlib")
+    parser.add_argument("--python", type=Path, help="one that has matplotlib; else it is installed")
     options = parser.parse_args()
     run = Run.load(options.result[0])
     for path in options.result[1:]:
         run = run.merged(Run.load(path))
-    publish(run, TOP, options.python)
+    try:
+        publish(run, TOP, options.python or prepared(sys.executable).python)
+    except (EnvironmentFailedError, ValueError) as error:
+        sys.exit(f"bench.publish: {error}")
 
 
 if __name__ == "__main__":

@@ -153,3 +153,9 @@ def markdown_workloads(run: Run) -> str:
         table = markdown_table(_HEAD, workload_rows(run.of(name)), (1, 2, 3, 4))
         parts.append(f"### {title(name)}\n\n{table}")
     return "\n\n".join(parts)
+
+
+def markdown(run: Run) -> str:
+    """The whole run, as a page of Markdown."""
+    parts = [markdown_setting(run), markdown_targets(run), markdown_workloads(run)]
+    return "\n\n".join(["# Benchmark", *parts, ""])

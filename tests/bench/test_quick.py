@@ -49,6 +49,7 @@ def test_every_workload_of_ours(binaries: Binaries, tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     run = Run.load(output)
+    assert "### k1 · import\n" in output.with_suffix(".md").read_text("utf-8")
     assert run.workloads() == list(WORKLOADS)
     figures = {(m.workload, m.contestant) for m in run.measurements if m.seconds and m.peaks}
     for name, workload in WORKLOADS.items():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import publish as publishing
 from bench import report
 from bench.picture import bars
 from bench.publish import PAGES, PARTS, filled
