@@ -150,6 +150,19 @@ def test_the_pages_are_filled(run: Run) -> None:
     assert filled(once, run) == once
 
 
+def test_publishing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[Path, ...]] = []
+    monkeypatch.setattr(publishing, "draw", lambda *paths: drawn.append(paths))
+    (tmp_path / "docs").mkdir()
+    for name in PAGES:
+        (tmp_path / name).write_text("<!-- bench:setting -->\n<!-- /bench:setting -->\n")
+    publishing.publish(run, tmp_path, Path("python"))
+    assert Run.load(tmp_path / publishing.RESULT) == run
+    assert drawn == [(tmp_path / publishing.RESULT, tmp_path / publishing.PICTURE, Path("python"))]
+    for name in PAGES:
+        assert "* machine: two cores\n" in (tmp_path / name).read_text()
+
+
 @pytest.mark.parametrize(
     "part", ["<!-- bench:targets -->\n", "<!-- bench:x -->\n<!-- /bench:x -->"]
 )
