@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from pgwire import errors
-from pgwire.flows import Flow, Need
+from pgwire.flows import Flow
 from pgwire.flows.channel import Channel
 from pgwire.net.clock import SLACK, Deadline, seconds_until
 from pgwire.net.lost import CLOSED_UNEXPECTEDLY, lost_reason
@@ -141,7 +141,20 @@ class AsyncTransport(asyncio.BufferedProtocol):
         try:
             need = next(flow)
             while True:
-                need = flow.send(await self._serve(need, deadline))
+                if need is None:
+                    await self._receive(deadline)
+                    need = next(flow)
+                elif isinstance(need, bytes):
+                    # What cannot be sent: the server's last words may be in the buffer, let the
+                    # flow read them.
+                    if self._transport is not None and self._ended is None:
+                        self._transport.write(need)
+                        if self._writable is not None:
+                            await self._drain(deadline)
+                    need = next(flow)
+                else:
+                    # Password hashing, for one: it must not hold up everybody else on the loop.
+                    need = flow.send(await within(call(need), deadline))
         except StopIteration as stop:
             result: _T = stop.value
             return result
@@ -192,9 +205,11 @@ class AsyncTransport(asyncio.BufferedProtocol):
             self.channel.took(nbytes)
         except errors.Error as error:
             self._failure = error
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(True)
         # While we are sending the server may not read on before it has been listened to.
-        listening = self._wake() or self._writable is not None
-        if not listening and self.channel.frames.pending > _ENOUGH:
+        elif self._writable is None and self.channel.frames.pending > _ENOUGH:
             self._set_reading(False)
 
     def eof_received(self) -> bool:
@@ -225,16 +240,6 @@ class AsyncTransport(asyncio.BufferedProtocol):
 
     # What a flow needs.
 
-    async def _serve(self, need: Need, deadline: Deadline) -> bytes | None:
-        if need is None:
-            await self._receive(deadline)
-        elif isinstance(need, bytes):
-            await self._send(need, deadline)
-        else:
-            # Password hashing, for one: it must not hold up everybody else on the loop.
-            return await within(call(need), deadline)
-        return None
-
     async def _receive(self, deadline: Deadline) -> None:
         # What came while something was being sent may be what the flow is waiting for.
         if not self._arrived:
@@ -243,7 +248,14 @@ class AsyncTransport(asyncio.BufferedProtocol):
             if self._ended is not None:
                 raise self._lost(self._ended) from self._cause
             self._set_reading(True)
-            if not await self._wait(deadline):
+            if deadline is None:
+                # As `_wait`, without a coroutine and a timer of its own: most queries are here.
+                waiter = self._waiter = self._loop.create_future()
+                try:
+                    await waiter
+                finally:
+                    self._waiter = None
+            elif not await self._wait(deadline):
                 raise errors.TimeoutExpired("timeout expired")
         self._arrived = False
         if self._failure is not None:
@@ -251,41 +263,34 @@ class AsyncTransport(asyncio.BufferedProtocol):
         if deadline is not None and monotonic() > deadline + SLACK:
             raise errors.TimeoutExpired("timeout expired")
 
-    async def _wait(self, deadline: Deadline) -> bool:
+    async def _wait(self, deadline: float) -> bool:
         """Wait for input, or for its end; false at the `deadline`."""
-        seconds = seconds_until(deadline)
-        if seconds == 0:
+        seconds = deadline - monotonic()
+        if seconds <= 0:
             for _ in range(_POLLS):
                 await asyncio.sleep(0)
             return self._arrived or self._ended is not None
-        waiter: asyncio.Future[bool] = self._loop.create_future()
-        self._waiter = waiter
-        timer = None if seconds is None else self._loop.call_later(seconds, self._wake, False)
+        waiter = self._waiter = self._loop.create_future()
+        timer = self._loop.call_later(seconds, self._wake, False)
         try:
             return await waiter
         finally:
             self._waiter = None
-            if timer is not None:
-                timer.cancel()
+            timer.cancel()
 
-    async def _send(self, data: bytes, deadline: Deadline) -> None:
-        if self._transport is None or self._ended is not None:
-            return  # the server's last words may be in the buffer: let the flow read them
-        self._transport.write(data)
-        if self._writable is not None:
-            self._set_reading(True)
+    async def _drain(self, deadline: Deadline) -> None:
+        """Wait until the loop's send buffer has room again, taking in what the server says."""
+        self._set_reading(True)
         while self._writable is not None:
             seconds = seconds_until(deadline)
             if seconds == 0:
                 raise errors.TimeoutExpired("timeout expired")
             await asyncio.wait((self._writable,), timeout=seconds)
 
-    def _wake(self, arrived: bool = True) -> bool:
-        """Wake who is waiting for input; whether somebody was."""
-        if self._waiter is None or self._waiter.done():
-            return False
-        self._waiter.set_result(arrived)
-        return True
+    def _wake(self, arrived: bool = True) -> None:
+        """Wake who is waiting for input."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(arrived)
 
     def _end(self, reason: str) -> None:
         if self._ended is None:
