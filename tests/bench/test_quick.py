@@ -105,6 +105,7 @@ def refuse(command: list[str], run: Callable[[list[str]], str] = environments._r
     return run(command)
 
 
+@pytest.mark.skipif(HERE != "cpython", reason="making an environment takes PyPy ten seconds")
 def test_an_environment_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = tmp_path / "requirements.txt"
     nothing.write_text("# nothing to download\n")
