@@ -187,4 +187,17 @@ _BY_CLASS: Final[tuple[tuple[str, str, str | Callable[[Any], str]], ...]] = (
     ("uuid", "UUID", "uuid"),
     ("pgwire.types.range", "Range", _range),
     ("pgwire.types.range", "Multirange", _multirange),
+    ("ipaddress", "IPv4Address", "inet"),  # and interfaces, which are addresses
+    ("ipaddress", "IPv6Address", "inet"),
+    ("ipaddress", "IPv4Network", "cidr"),
+    ("ipaddress", "IPv6Network", "cidr"),
+    ("pgwire.types.geometric", "Point", "point"),
+    ("pgwire.types.geometric", "Line", "line"),
+    ("pgwire.types.geometric", "LSeg", "lseg"),
+    ("pgwire.types.geometric", "Box", "box"),
+    ("pgwire.types.geometric", "Circle", "circle"),
+    ("pgwire.types.geometric", "Path", "path"),
+    ("pgwire.types.geometric", "Polygon", "polygon"),
+    ("pgwire.types.lsn", "LSN", "pg_lsn"),
+    ("pgwire.types.snapshots", "Snapshot", "pg_snapshot"),
 )
