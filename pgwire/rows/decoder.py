@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from struct import Struct
+from typing import Any
 
 from pgwire import errors
 from pgwire.rows.column import Column
@@ -30,11 +31,18 @@ def typed_decoders(
 
 
 def decode_rows(
-    data: bytes | bytearray, start: int, stop: int, decoders: Sequence[Decoder]
+    data: bytes | bytearray | memoryview,
+    start: int,
+    stop: int,
+    decoders: Sequence[Decoder],
+    *,
+    field: Callable[[Any], Any] = bytes,
 ) -> list[Row]:
     """The rows of a run of complete DataRow frames, headers included, at `start`:`stop`.
 
-    `decoders` has one function per described column. Raises ProtocolError if a frame does not
+    `decoders` has one function per described column; what it is given is a slice of `data`, made
+    into what `field` makes of it. This is the plain decoder: it is right, and others have to give
+    what it gives. Raises ProtocolError if a frame does not
     hold exactly that many fields within its bounds, and whatever a decoder raises.
     """
     expected = len(decoders)
@@ -49,16 +57,16 @@ def decode_rows(
         position += _HEADER.size
         row: list[object] = []
         for decode in decoders:
-            field = position + 4
-            if field > frame_end:
+            begin = position + 4
+            if begin > frame_end:
                 raise errors.ProtocolError('insufficient data in "D" message')
             (size,) = length_of(data, position)
-            position = field
+            position = begin
             if size >= 0:
                 position += size
                 if position > frame_end:
                     raise errors.ProtocolError('insufficient data in "D" message')
-                row.append(decode(bytes(data[field:position])))
+                row.append(decode(field(data[begin:position])))
             elif size == -1:
                 row.append(None)
             else:
