@@ -88,6 +88,23 @@ class RowDescription(BackendMessage):
         return (writer.count(len(parts), "columns"), *parts)
 
     @classmethod
+    def decode(cls, body: bytes | bytearray | memoryview) -> Self:
+        """The message with this `body`; as `Message.decode`, and quicker."""
+        data = bytes(body)
+        count, position = int.from_bytes(data[:2]), 2
+        fields = []
+        for _ in range(count):
+            end = data.find(b"\0", position)
+            stop = end + 1 + _FIELD.size
+            if end < 0 or stop > len(data):
+                break
+            fields.append(FieldDescription(data[position:end], *_FIELD.unpack_from(data, end + 1)))
+            position = stop
+        if len(fields) == count and position == len(data):
+            return cls(fields)
+        return super().decode(data)  # which tells what is wrong
+
+    @classmethod
     def _take(cls, reader: Reader) -> Self:
         return cls([FieldDescription.decode(reader) for _ in range(reader.uint16())])
 

@@ -36,11 +36,14 @@ The tables below are all there is; the code after them only walks through them.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
 from pgwire import errors
 from pgwire.protocol.authentication import AUTHENTICATION
 from pgwire.protocol.backend import BACKEND, ReadyForQuery
+from pgwire.protocol.constants import TRANSACTION_STATUSES
 from pgwire.protocol.frontend import (
     Bind,
     CancelRequest,
@@ -202,6 +205,15 @@ _BY_BYTE: Final = {
     for step in _PHASE_OF
 }
 _ASYNCHRONOUS: Final = frozenset(b"NAS")
+# Of these the transitions that do nothing but move the head: most of what a server says.
+_PLAIN: Final = {
+    step: {
+        kind: following
+        for kind, following in table.items()
+        if kind not in b"ERZn" and kind not in _ASYNCHRONOUS and following != "execute copy in"
+    }
+    for step, table in _BY_BYTE.items()
+}
 _BEFORE_OK: Final = frozenset(PHASES["STARTUP"] + PHASES["AUTHENTICATION"])
 _BEFORE_READY: Final = _BEFORE_OK | frozenset(PHASES["INITIALIZING"])
 _UNOPENED: Final = frozenset(PHASES["STARTUP"][:4])
@@ -209,6 +221,7 @@ _QUEUEING: Final = frozenset((*PHASES["EXTENDED"], "ready"))
 _COPY_TAKING: Final = frozenset(step for step, table in SENDS.items() if CopyData in table)
 _COPY_MESSAGES: Final = frozenset((CopyData, CopyDone, CopyFail))
 _REQUEST, _ERROR, _READY, _ROW, _NO_DATA = b"REZDn"
+_STATUSES: Final = {status[0]: status.decode() for status in TRANSACTION_STATUSES}
 _FATAL: Final = frozenset((b"VFATAL", b"VPANIC", b"SFATAL", b"SPANIC"))
 
 
@@ -249,6 +262,11 @@ class ConnectionState:
         """How many ReadyForQuery are still to come for the Syncs that have been sent."""
         return self._steps.count("sync")
 
+    @property
+    def unsynced(self) -> bool:
+        """Whether messages of the extended query protocol wait for a Sync to be sent."""
+        return self._unsynced
+
     def close(self) -> None:
         """The connection has ended, or must not be used any more."""
         self._steps = deque(("closed",))
@@ -270,9 +288,65 @@ class ConnectionState:
         elif not (self._late_copy and kind in _COPY_MESSAGES):
             raise self._refusal(kind)
 
+    def queue(self, steps: Sequence[str]) -> None:
+        """Messages of the extended query protocol that add `steps` go out now, encoded beforehand.
+
+        As `sent` for each of them. Raises InterfaceError, and changes nothing, if they may not.
+        """
+        if self._head() not in _QUEUEING:
+            raise self._refusal(Bind)
+        self._described = None
+        if self._skipping:
+            try:
+                steps = steps[steps.index("sync") :]
+            except ValueError:
+                self._unsynced = True
+                return
+            self._skipping = False
+        self._steps.extend(steps)
+        self._unsynced = steps[-1] != "sync"
+
+    def answered(self, steps: Sequence[str], status: int | None = None) -> bool:
+        """The plain answers to `steps`, all that is at the front of the queue, have come: whoever
+        calls has compared every byte that says so. They are taken, as `received` would do it
+        message by message. `status` is the byte of ReadyForQuery, with which they must end then.
+
+        Returns false, and changes nothing, if it is other steps that await their answers, or
+        `status` is not one.
+        """
+        queue = self._steps
+        count = len(steps)
+        if len(queue) == count:
+            if tuple(queue) != steps:
+                return False
+        elif tuple(islice(queue, count)) != steps:
+            return False
+        if status is not None:
+            said = _STATUSES.get(status)
+            if said is None:
+                return False
+            self.transaction_status = said
+            self._late_copy = False
+        if len(queue) == count:
+            queue.clear()
+        else:
+            for _ in range(count):
+                queue.popleft()
+        return True
+
     def received(self, kind: int, data: bytes | bytearray, start: int, end: int) -> None:
         """A message with type byte `kind` has come, or a run of DataRows; its body is in `data`
         from `start` to `end`. Raises ProtocolError if it may not come now."""
+        steps = self._steps
+        if steps:
+            step = steps[0]
+            plain = _PLAIN[step].get(kind)
+            if plain is not None:
+                if plain == END:
+                    steps.popleft()
+                elif plain != step:
+                    steps[0] = plain
+                return
         if kind == _ERROR:
             self._fail(bytes(data[start:end]))
             return
@@ -337,7 +411,7 @@ class ConnectionState:
         except errors.ProtocolError:
             self.close()
             raise
-        self.transaction_status = status.decode("ascii")
+        self.transaction_status = _STATUSES[status[0]]
         self._late_copy = False
 
     def _fail(self, body: bytes) -> None:

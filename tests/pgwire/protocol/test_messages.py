@@ -308,3 +308,42 @@ def test_messages_show_compare_and_copy_by_their_fields() -> None:
         assert twin == message
     with pytest.raises(TypeError):
         hash(message)
+
+
+QUICK = [
+    backend.ReadyForQuery,
+    backend.CommandComplete,
+    backend.RowDescription,
+    backend.ParseComplete,
+    backend.CopyDone,
+]
+
+
+def decoded(decode: Callable[[], object]) -> object:
+    try:
+        return decode()
+    except errors.ProtocolError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("message", QUICK)
+@given(
+    st.one_of(
+        st.binary(max_size=64),
+        st.sampled_from([b"I", b"T", b"E", b"IT", b"SELECT 1\0", b"\0", b"\0\0", b"a\0b\0"]),
+        st.lists(st.text("ab", max_size=3), max_size=3).map(
+            lambda names: backend.RowDescription(
+                [backend.FieldDescription(name.encode()) for name in names]
+            ).encode()[5:]
+        ),
+    ),
+    st.integers(0, 3),
+    st.binary(max_size=2),
+)
+def test_quick_decoding_is_the_plain_one(
+    message: type[Message], body: bytes, cut: int, more: bytes
+) -> None:
+    body = body[: len(body) - cut] + more
+    plain = decoded(lambda: Message.decode.__func__(message, body))  # type: ignore[attr-defined]
+    for made in (body, bytearray(body), memoryview(body)):
+        assert decoded(lambda made=made: message.decode(made)) == plain  # type: ignore[misc]
