@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pgwire import errors
 from pgwire.flows import RECEIVE, Flow
+from pgwire.flows.statements import Statements
 from pgwire.protocol import backend
 from pgwire.protocol.framing import FrameBuffer
 from pgwire.protocol.message import Message
@@ -107,6 +108,7 @@ class Channel:
         "frames",
         "layer",
         "notifications",
+        "on_arrival",
         "on_notice",
         "parameters",
         "password_used",
@@ -116,6 +118,7 @@ class Channel:
         "secret_key",
         "secured",
         "state",
+        "statements",
     )
 
     def __init__(self, on_notice: Callable[[errors.Diagnostics], None] | None = None) -> None:
@@ -127,6 +130,11 @@ class Channel:
         self.parameters: dict[str, str] = {}
         self.notifications: deque[Notification] = deque()
         self.on_notice = on_notice
+        self.on_arrival: Callable[[], None] | None = None
+        """Called when something has been received. It must not raise. What a flow sets it to takes
+        in what the server says while the flow itself is held up by what it sends."""
+        self.statements = Statements(self.parameters)
+        """The statements that this session has prepared, and keeps."""
         self.process_id = 0
         self.secret_key = b""
         self.protocol_version = 0
@@ -152,10 +160,12 @@ class Channel:
         broken."""
         if self.layer is None:
             self.frames.wrote(count)
-            return
-        self.layer.received(count)
-        if self.secured and not self.layer.decrypt(self.frames):
-            self._ended = True
+        else:
+            self.layer.received(count)
+            if self.secured and not self.layer.decrypt(self.frames):
+                self._ended = True
+        if self.on_arrival is not None:
+            self.on_arrival()
 
     def check_open(self) -> None:
         """Raise ConnectionLost if the server has ended TLS, so that nothing more can come, whether
@@ -200,6 +210,12 @@ class Channel:
         for message in messages:
             self.state.sent(message)
         return self.layer.encrypt(encoded) if self.layer is not None and self.secured else encoded
+
+    def send_encoded(self, data: bytes, steps: Sequence[str]) -> bytes:
+        """As `send`, for messages of the extended query protocol that have been encoded beforehand:
+        `data`, and the step of `pgwire.protocol.state` that each of them adds."""
+        self.state.queue(steps)
+        return self.layer.encrypt(data) if self.layer is not None and self.secured else data
 
     def receive(self) -> Flow[tuple[int, int, int]]:
         """The next message that belongs to the conversation: its type byte and the bounds of its

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from pgwire import errors
 from pgwire.flows import RECEIVE, Flow
@@ -12,9 +13,14 @@ from pgwire.protocol.copydata import CopyDone
 from pgwire.protocol.frontend import Bind, CopyFail, Describe, Execute, Parse, Query, Sync
 from pgwire.protocol.message import Message
 from pgwire.rows.column import Column
+from pgwire.rows.decoder import Row
 
 _DATA_ROW = b"D"[0]
 _COPY_STARTS = {b"G"[0]: "FROM STDIN", b"H"[0]: "TO STDOUT", b"W"[0]: "BOTH"}
+
+RowDecoder: TypeAlias = Callable[[bytearray, int, int], tuple[list[Row], int]]
+"""From what has been received, and where it begins and ends, to rows and where they end: a
+`pgwire.rows.batches.BatchDecoder`."""
 
 
 class RowSet:
@@ -107,7 +113,7 @@ def describe(channel: Channel, sql: str) -> Flow[tuple[Column, ...]]:
         kind, start, end = yield from channel.receive()
         message = channel.decode(kind, start, end)
         if isinstance(message, backend.RowDescription):
-            columns = _columns(channel, message)
+            columns = columns_of(channel, message)
         elif isinstance(message, backend.ErrorResponse):
             failure = errors.from_diagnostics(channel.diagnostics(message.fields))
         elif isinstance(message, backend.ReadyForQuery):
@@ -171,19 +177,57 @@ class Exchange:
                 self._channel.check_open()
                 yield RECEIVE
                 continue
-            kind, start, end = yield from self._channel.receive()
-            if kind == _DATA_ROW:
-                return start - 5, end
-            outcome = self._outcome(self._channel.decode(kind, start, end))
-            if isinstance(outcome, Completed):
-                self._rows.tag = outcome.tag
-            elif isinstance(outcome, Failed):
-                self._rows.error = outcome.error
-            else:
-                raise errors.ProtocolError(
-                    f'unexpected response from server; first received character was "{chr(kind)}"'
-                )
-            self._rows = None
+            row = yield from self._after_rows(self._rows)
+            if row is not None:
+                return row
+        return None
+
+    def decode_rows(self, decoder: RowDecoder) -> Flow[list[Row] | None]:
+        """The rows of the current result that have come, at least one; None at its end, when its
+        `tag` or `error` is known. `decoder` is given the receive buffer itself, so that nobody
+        looks at a row twice. When it raises, the rows that have come are lost, not more."""
+        channel = self._channel
+        frames = channel.frames
+        while self._rows is not None:
+            start, end = frames.bounds
+            if start < end and frames.data[start] == _DATA_ROW:
+                try:
+                    rows, stop = decoder(frames.data, start, end)
+                except BaseException:
+                    frames.data_rows()
+                    raise
+                if rows:
+                    channel.state.received(_DATA_ROW, frames.data, start + 5, stop)
+                    frames.take(stop)
+                    return rows
+            if frames.peek() is None:
+                channel.check_open()
+                yield RECEIVE
+                continue
+            row = yield from self._after_rows(self._rows)
+            if row is not None:
+                rows, stop = decoder(frames.data, *row)
+                if stop != row[1]:  # complete, and no row all the same
+                    raise errors.ProtocolError('unexpected field count in "D" message')
+                return rows
+        return None
+
+    def _after_rows(self, current: RowSet) -> Flow[tuple[int, int] | None]:
+        """Take the message that has come after rows, or between them: the end of the `current`
+        result. If a row follows instead, after a notice, its bounds."""
+        kind, start, end = yield from self._channel.receive()
+        if kind == _DATA_ROW:
+            return start - 5, end
+        outcome = self._outcome(self._channel.decode(kind, start, end))
+        if isinstance(outcome, Completed):
+            current.tag = outcome.tag
+        elif isinstance(outcome, Failed):
+            current.error = outcome.error
+        else:
+            raise errors.ProtocolError(
+                f'unexpected response from server; first received character was "{chr(kind)}"'
+            )
+        self._rows = None
         return None
 
     def finish(self) -> Flow[errors.DatabaseError | None]:
@@ -201,9 +245,10 @@ class Exchange:
     def _outcome(self, message: Message) -> Outcome | None:
         channel = self._channel
         if isinstance(message, backend.RowDescription):
-            self._rows = RowSet(_columns(channel, message))
+            self._rows = RowSet(columns_of(channel, message))
             return self._rows
         if isinstance(message, backend.CommandComplete):
+            channel.statements.completed(message.tag)
             return Completed(channel.text(message.tag))
         if isinstance(message, backend.ErrorResponse):
             return Failed(errors.from_diagnostics(channel.diagnostics(message.fields)))
@@ -211,6 +256,15 @@ class Exchange:
             return EmptyQuery()
         if isinstance(message, backend.ReadyForQuery):
             self.done = True
+        if isinstance(message, backend.DataRow | backend.PortalSuspended):
+            # The state takes either after a Bind alone, since columns may be known, as those of a
+            # prepared statement are, and rows limited; but then they are not for this method.
+            raise errors.ProtocolError(
+                'server sent data ("D" message) without prior row description ("T" message)'
+                if isinstance(message, backend.DataRow)
+                else f"unexpected {message.label} from server",
+                detail=f"{message.label} in phase {channel.state.phase}",
+            )
         return None  # ParseComplete, BindComplete, NoData: nothing that a caller would see
 
     def _refuse_copy(self, direction: str) -> Flow[CopyRefused]:
@@ -231,5 +285,6 @@ class Exchange:
 _COPY_ENDS = (backend.CommandComplete, backend.ErrorResponse)
 
 
-def _columns(channel: Channel, message: backend.RowDescription) -> tuple[Column, ...]:
+def columns_of(channel: Channel, message: backend.RowDescription) -> tuple[Column, ...]:
+    """The columns that a RowDescription tells of."""
     return tuple(Column.described_by(f, channel.text(f.name)) for f in message.fields)

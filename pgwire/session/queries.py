@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pgwire import errors
-from pgwire.flows import Flow
+from pgwire.flows import RECEIVE, Flow
+from pgwire.flows.prepared import PreparedQuery
 from pgwire.flows.query import describe, extended_query, simple_query, skip
 from pgwire.net.clock import Deadline, deadline_after
 from pgwire.reading import Reading
@@ -15,6 +16,9 @@ from pgwire.results import Result
 from pgwire.rows.column import Column
 from pgwire.session.core import Core, ReplyT, TransportT, expired
 from pgwire.session.steps import Command
+
+if TYPE_CHECKING:
+    from pgwire.rows.factories import RowFactory
 
 _T = TypeVar("_T")
 
@@ -30,8 +34,8 @@ class Queries(Core[TransportT, ReplyT]):
         if params is None:
             exchange = simple_query(self._channel, sql)
         else:
-            types, values = self._encode_parameters(params)
-            exchange = extended_query(self._channel, sql, types, values)
+            types, formats, values = self._encode_parameters(params)
+            exchange = extended_query(self._channel, sql, types, values, formats)
         self._current = reply = self._new_reply(exchange, deadline)
         try:
             yield from self._run(exchange.send(), deadline)
@@ -75,6 +79,53 @@ class Queries(Core[TransportT, ReplyT]):
             yield from self._resynchronise()
             raise
 
+    def _query_one(
+        self,
+        sql: str,
+        params: Sequence[object] | None,
+        timeout: float | None,
+        rows: RowFactory[Any] | None = None,
+    ) -> Command[Result]:
+        """Run `sql`: the result of its last statement, or of the one with `params`."""
+        if params is None:
+            return self._query_last(sql, timeout, rows)
+        return self._query_prepared(sql, params, timeout, rows)
+
+    def _query_last(
+        self, sql: str, timeout: float | None, rows: RowFactory[Any] | None
+    ) -> Command[Result]:
+        result = (yield from self._query(sql, None, timeout))[-1]
+        return result if rows is None else _made(result, rows)
+
+    def _query_prepared(
+        self,
+        sql: str,
+        params: Sequence[object],
+        timeout: float | None,
+        rows: RowFactory[Any] | None,
+    ) -> Command[Result]:
+        self._check_ready()
+        deadline = deadline_after(timeout)
+        oids, formats, values = self._encode_parameters(params)
+        exchange = PreparedQuery(self._channel, sql, oids, formats, values, self.registry)
+        self._current = reply = self._new_reply(exchange, deadline)
+        try:
+            result = yield from self._run(_fetch(reply, exchange), deadline)
+        except BaseException as error:
+            if exchange.started:
+                # If a decoder or a notice handler failed, the query did not.
+                cancel = not isinstance(error, Exception) or isinstance(
+                    error, errors.TimeoutExpired
+                )
+                yield from self._resynchronise(cancel=cancel)
+            self._current = None
+            if isinstance(error, errors.TimeoutExpired):
+                raise expired(timeout) from None
+            if isinstance(error, errors.ConnectionLost) and reply.failure is not None:
+                raise reply.failure from None  # the server's last words say more
+            raise
+        return result if rows is None else _made(result, rows)
+
     def _read(self, reading: Reading, flow: Flow[_T], deadline: Deadline) -> Command[_T]:
         """Read a part of a reply; interrupted (a timeout is none), all of it is given up."""
         try:
@@ -98,19 +149,31 @@ class Queries(Core[TransportT, ReplyT]):
             )
             raise
 
-    def _encode_parameters(self, params: Sequence[object]) -> tuple[list[int], list[bytes | None]]:
-        types: list[int] = []
-        values: list[bytes | None] = []
-        for number, value in enumerate(params, 1):
-            if value is None:
-                types.append(0)
-                values.append(None)
-                continue
-            try:
-                oid, codec = self.registry.for_value(value)
-                values.append(codec.text_encoder(self._channel.context)(value))
-            except errors.Error as error:
-                error.add_note(f"parameter ${number}")
-                raise
-            types.append(oid)
-        return types, values
+    def _encode_parameters(
+        self, params: Sequence[object]
+    ) -> tuple[tuple[int, ...], tuple[int, ...], list[bytes | None]]:
+        """The types to declare, the formats, and the values of parameters."""
+        if not params:
+            return (), (), []
+        # Families of types are imported when they are needed.
+        from pgwire.types.binding import parameter_encoder
+
+        return parameter_encoder(self.registry, self._channel.context).encode(params)
+
+
+def _fetch(reply: Reading, query: PreparedQuery) -> Flow[Result]:
+    """Send `query`, whose `reply` this is, and read all of it. Raises the server's error."""
+    yield from query.send()
+    if not query.pending:
+        yield RECEIVE
+    whole = query.whole_reply()
+    if whole is None:
+        return (yield from reply.collect(as_text=False))[-1]
+    return Result(*whole)
+
+
+def _made(result: Result, rows: RowFactory[Any]) -> Result:
+    """`result` with its rows made by a row factory."""
+    from pgwire.rows.factories import make_rows
+
+    return Result(make_rows(rows, result.columns, result.rows), result.columns, result.tag)

@@ -31,10 +31,13 @@ from pgwire.protocol.backend import (
     ErrorResponse,
     FieldDescription,
     NegotiateProtocolVersion,
+    NoData,
     NoticeResponse,
     NotificationResponse,
+    ParameterDescription,
     ParameterStatus,
     ParseComplete,
+    PortalSuspended,
     ReadyForQuery,
     RowDescription,
 )
@@ -42,6 +45,7 @@ from pgwire.protocol.frontend import (
     Bind,
     Describe,
     Execute,
+    Flush,
     Parse,
     PasswordMessage,
     Query,
@@ -401,15 +405,25 @@ def hung_up(server: ScriptedServer) -> bool:
 
 FIELDS = RowDescription([FieldDescription(b"a", type_oid=25), FieldDescription(b"b", type_oid=25)])
 DONE = CommandComplete(b"SELECT 1")
+READY = ReadyForQuery(b"I")
 
 
 class Answer(NamedTuple):
-    """What the server answers to `SELECT a, b` (with a parameter if `extended`)."""
+    """What the server answers to `SELECT a, b`; with a parameter, after `extended`."""
 
     messages: tuple[Message | bytes, ...]
     text: str
     error: type[Exception] = errors.ProtocolError
-    extended: bool = False
+    extended: Script = ()
+
+
+PREPARED: Script = [expect(Parse), expect(Describe), expect(Flush)]
+
+
+def described(*messages: Message) -> Script:
+    """The statement has been prepared and described so; the client runs it."""
+    told = send(ParseComplete(), ParameterDescription([25]), *messages)
+    return [*PREPARED, told, expect(Bind), expect(Execute), expect(Sync)]
 
 
 def row(body: bytes) -> bytes:
@@ -456,29 +470,61 @@ ANSWERS: dict[str, Answer] = {
         (ParameterStatus(b"client_encoding", b"KLINGON"),), "KLINGON", errors.NotSupportedError
     ),
     "simple answer to an extended query": Answer(
-        (FIELDS, DONE, ReadyForQuery(b"I")), "unexpected", extended=True
+        (FIELDS, DONE, ReadyForQuery(b"I")), "unexpected", extended=PREPARED
     ),
-    "Bind before Parse": Answer((BindComplete(), ParseComplete()), "unexpected", extended=True),
+    "Bind before Parse": Answer((BindComplete(), ParseComplete()), "unexpected", extended=PREPARED),
+    "no description": Answer(
+        (ParseComplete(), ParameterDescription([25]), BindComplete()),
+        "unexpected",
+        extended=PREPARED,
+    ),
+    "description instead of a description": Answer(
+        (ParseComplete(), FIELDS), "unexpected", extended=PREPARED
+    ),
+    "ready before Sync": Answer(
+        (ParseComplete(), ParameterDescription([25]), FIELDS, ReadyForQuery(b"I")),
+        "unexpected",
+        extended=PREPARED,
+    ),
+    **{
+        f"{name} of a prepared statement": Answer(
+            (BindComplete(), *messages), text, extended=described(FIELDS)
+        )
+        for name, messages, text in (
+            ("a field less", (DataRow([b"1"]), DONE, READY), "unexpected field count"),
+            ("length -2", (row(struct.pack("!Hii", 2, -1, -2)), DONE, READY), "insufficient|inval"),
+            ("trailing bytes", (row(struct.pack("!Hii", 2, -1, -1) + b"x"), DONE, READY), "agree"),
+            ("past the end", (row(struct.pack("!Hii", 2, -1, 9)), DONE, READY), "insufficient"),
+            ("tag without terminator", (frame(b"C", b"SELECT 1"), READY), "CommandComplete"),
+            ("tag with trailing bytes", (frame(b"C", b"SELECT 1\0x"), READY), "CommandComplete"),
+            ("tag with two ends", (frame(b"C", b"SEL\0ECT 1\0"), READY), "CommandComplete"),
+            ("tag of nothing", (frame(b"C"), READY), "CommandComplete"),
+            ("tag of 40 kB", (frame(b"C", b"x" * 40_000 + b"\0"), READY), "lost synchronization"),
+            ("no tag", (READY,), "unexpected"),
+            ("two tags", (DONE, DONE, READY), "unexpected"),
+            ("two ends", (DONE, READY, READY), "while idle"),
+            ("status X", (DONE, frame(b"Z", b"X")), "invalid transaction status"),
+            ("second BindComplete", (BindComplete(), DONE, READY), "unexpected"),
+            ("second description", (FIELDS, DONE, READY), "unexpected"),
+            ("suspended portal", (PortalSuspended(), READY), "unexpected"),
+            ("row after the end", (DONE, DataRow([b"1", b"2"]), READY), "unexpected"),
+        )
+    },
     "rows of a command without rows": Answer(
-        (ParseComplete(), BindComplete(), frame(b"n"), DataRow([b"1"])),
+        (BindComplete(), DataRow([b"1"]), DONE, READY),
         "without prior row description",
-        extended=True,
+        extended=described(NoData()),
     ),
     "copy, then nonsense": Answer((CopyOutResponse(0, [0]), DataRow([b"1"])), "unexpected"),
 }
 """A query is answered by this; the server then waits."""
 
 
-def query(extended: bool) -> Script:
-    if extended:
-        return [expect(kind) for kind in (Parse, Bind, Describe, Execute, Sync)]
-    return expect(Query)
-
-
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_lie_in_an_answer_closes_the_connection(name: str) -> None:
     messages, text, error, extended = ANSWERS[name]
-    with ScriptedServer([login(), query(extended), send(*messages)]) as server:
+    asked = extended or expect(Query)
+    with ScriptedServer([login(), asked, send(*messages)]) as server:
         connection = pgwire.connect(server.conninfo())
         begun = monotonic()
         with pytest.raises(error, match=text) as caught:

@@ -1,0 +1,270 @@
+"""Statements that are prepared once and run many times. Manual: 54.2.3 Extended Query.
+
+The first use of a statement asks what it takes and returns, and waits for the answer: then each
+column is asked for in the format that is decoded best. After that a query is one flight, Bind,
+Execute and Sync. Where only the unnamed statement is used, Parse flies with them.
+
+A statement that has been kept may be out of date. If the server says so before it has begun to run
+it, outside a transaction block nothing is lost: it is prepared anew and run. Inside a block the
+error has ended the transaction, so it is the caller's; but the next use prepares it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from pgwire import errors
+from pgwire.flows import Flow
+from pgwire.flows.channel import Channel
+from pgwire.flows.query import Exchange, Failed, Outcome, RowSet, columns_of, skip
+from pgwire.flows.statements import Shape, Statement, stale
+from pgwire.protocol import backend
+from pgwire.protocol.constants import BACKEND_LIMITS, IDLE
+from pgwire.protocol.frontend import Describe, Execute, Flush, Parse, Sync
+from pgwire.protocol.message import Message
+from pgwire.rows.column import Column
+from pgwire.rows.decoder import Row
+from pgwire.types.registry import Registry
+
+EXECUTE: Final = Execute(b"", 0).encode()
+SYNC: Final = Sync().encode()
+FLUSH: Final = Flush().encode()
+
+_DESCRIBE_PORTAL: Final = Describe(b"P", b"").encode()
+_FLIGHT: Final = ("bind", "execute", "sync")
+_DESCRIBED_FLIGHT: Final = ("bind", "describe", "execute described", "sync")
+
+_BIND_COMPLETE: Final = backend.BindComplete().encode()
+_READY_FOR_QUERY: Final = b"Z\0\0\0\5"
+_COMMAND_COMPLETE = b"C"[0]
+_TAG_LIMIT: Final = BACKEND_LIMITS[_COMMAND_COMPLETE]
+
+
+def prepare(channel: Channel, sql: str, oids: Sequence[int]) -> Flow[Statement]:
+    """The statement for `sql` with parameters declared as `oids`: the one that is kept, or a new
+    one. It has a name, or is the unnamed statement now.
+
+    Raises the server's error, after its ReadyForQuery, with nothing kept. When a statement has
+    been prepared, the connection is in the middle of an extended query: a Sync must follow.
+    """
+    statements = channel.statements
+    statement = statements.find(sql, tuple(oids))
+    if statement is not None and statement.name:
+        return statement
+    statement = statements.new(sql, oids)
+    request: list[Message] = [
+        *statements.take_closing(),
+        Parse(statement.name, channel.encode(sql, "the query"), statement.oids),
+        Describe(b"S", statement.name),
+        Flush(),
+    ]
+    # Whatever becomes of this flow: a statement that nobody keeps is not left on the server.
+    statements.close(statement)
+    yield channel.send(*request)
+    while True:
+        kind, start, end = yield from channel.receive()
+        message = channel.decode(kind, start, end)
+        if isinstance(message, backend.ErrorResponse):
+            error = errors.from_diagnostics(channel.diagnostics(message.fields))
+            statements.closed(statement)
+            yield from settle(channel)
+            raise error
+        if isinstance(message, backend.ParameterDescription):
+            statement.parameters = message.types
+        elif isinstance(message, backend.RowDescription):
+            statement.columns = columns_of(channel, message)
+            break
+        elif isinstance(message, backend.NoData):
+            break
+    statements.closed(statement)
+    statements.keep(statement)
+    return statement
+
+
+def settle(channel: Channel) -> Flow[None]:
+    """End an extended query wherever it is, by a Sync if it has none, and read on to its
+    ReadyForQuery. May be called again when it has been cut short."""
+    if channel.state.phase == "CLOSED":
+        return
+    if channel.state.unsynced:
+        yield channel.send_encoded(SYNC, ("sync",))
+    yield from skip(channel)
+
+
+class PreparedQuery(Exchange):
+    """A statement with its parameters, run by way of the statements that the session keeps."""
+
+    __slots__ = (
+        "_bound",
+        "_formats",
+        "_oids",
+        "_registry",
+        "_reused",
+        "_sql",
+        "_statement",
+        "_values",
+        "shape",
+        "started",
+    )
+
+    def __init__(
+        self,
+        channel: Channel,
+        sql: str,
+        oids: tuple[int, ...],
+        formats: Sequence[int],
+        values: Sequence[bytes | None],
+        registry: Registry,
+    ) -> None:
+        """`oids` are the types of the parameters (0: the server infers it), `values` their
+        encodings (None: NULL), `formats` theirs (0 text, 1 binary; empty: all text)."""
+        super().__init__(channel, (), extended=True)
+        self._sql = sql
+        self._oids = oids
+        self._formats = formats
+        self._values = values
+        self._registry = registry
+        self._statement: Statement | None = None
+        self._reused = False
+        self._bound = False
+        self.shape: Shape | None = None
+        """How its rows come, as soon as it has been sent."""
+        self.started = False
+        """Whether anything may have been sent."""
+
+    def send(self) -> Flow[None]:
+        """Send the query, after preparing it if need be. Raises the server's error of that."""
+        self.started = True
+        channel = self._channel
+        statement = channel.statements.find(self._sql, self._oids)
+        self._reused = statement is not None
+        if statement is None:
+            try:
+                statement = yield from prepare(channel, self._sql, self._oids)
+            finally:
+                self.done = channel.state.phase in ("READY", "CLOSED")
+        self._statement = statement
+        data, steps = self._flight(statement)
+        yield channel.send_encoded(data, steps)
+
+    def _flight(self, statement: Statement) -> tuple[bytes, Sequence[str]]:
+        """What is sent to run the statement, once it is known; and the steps that this adds."""
+        channel = self._channel
+        shape = self.shape = statement.shape(self._registry, channel.context)
+        before: list[Message] = channel.statements.take_closing() if self._reused else []
+        steps = ["close"] * len(before)
+        if self._reused and not statement.name:
+            before.append(Parse(b"", channel.encode(self._sql, "the query"), self._oids))
+            steps.append("parse")
+        if statement.verified and statement.name and not before:
+            if self._values:
+                bind = statement.bind(self._formats, self._values, shape)
+                return b"".join((bind, EXECUTE, SYNC)), _FLIGHT
+            if shape.flight is None:
+                shape.flight = statement.bind((), (), shape) + EXECUTE + SYNC
+            return shape.flight, _FLIGHT
+        parts = [message.encode() for message in before]
+        parts.append(statement.bind(self._formats, self._values, shape))
+        if self._described(statement):
+            parts.append(_DESCRIBE_PORTAL)
+        parts += (EXECUTE, SYNC)
+        return b"".join(parts), [
+            *steps,
+            *(_DESCRIBED_FLIGHT if self._described(statement) else _FLIGHT),
+        ]
+
+    def _described(self, statement: Statement) -> bool:
+        """Whether the portal is described: what is known of its columns may be out of date."""
+        return not statement.verified or not statement.name
+
+    @property
+    def pending(self) -> bool:
+        """Whether something has been received that is yet to be read."""
+        return self._channel.frames.pending > 0
+
+    def whole_reply(self) -> tuple[list[Row], tuple[Column, ...], str] | None:
+        """The rows, their columns and the command tag, if a whole reply has come, and nothing else; otherwise None
+        and nothing has been taken: then read on by `next_result`.
+
+        This is what nearly every reply looks like: BindComplete, DataRows, CommandComplete and
+        ReadyForQuery, to the last byte. Their order is the one that the state expects, or the
+        state says no.
+        """
+        channel, shape = self._channel, self.shape
+        frames = channel.frames
+        start, end = frames.bounds
+        data = frames.data
+        stop = end - 6
+        first = start + 5
+        if stop < first or not (
+            data.startswith(_READY_FOR_QUERY, stop) and data.startswith(_BIND_COMPLETE, start)
+        ):
+            return None
+        rows: list[Row] = []
+        columns: tuple[Column, ...] = ()
+        if shape is not None and shape.columns is not None and shape.decoder is not None:
+            columns = shape.columns
+            try:
+                rows, first = shape.decoder(data, first, stop)
+            except errors.ProtocolError:
+                return None  # to be met again, and told of, where rows are read one by one
+        # What is left is one CommandComplete: its length is that of the rest, its tag ends there.
+        length = stop - first - 1
+        if (
+            not 4 < length <= _TAG_LIMIT
+            or data[first] != _COMMAND_COMPLETE
+            or int.from_bytes(data[first + 1 : first + 5]) != length
+            or data.find(0, first + 5) != stop - 1
+            or not channel.state.answered(_FLIGHT, data[end - 1])
+        ):
+            return None
+        frames.take(end)
+        tag = bytes(data[first + 5 : stop - 1])
+        channel.statements.completed(tag)
+        self.done = True
+        return rows, columns, channel.text(tag)
+
+    def next_result(self) -> Flow[Outcome | None]:
+        """As in `Exchange`."""
+        channel = self._channel
+        while self._rows is not None:
+            yield from self.next_rows()
+        while not self.done and not self._bound:
+            kind, start, end = yield from channel.receive()
+            message = channel.decode(kind, start, end)
+            if isinstance(message, backend.BindComplete):
+                self._bound = True
+                if self.shape is not None and self.shape.columns is not None:
+                    assert self._statement is not None
+                    if not self._described(self._statement):
+                        self._rows = RowSet(self.shape.columns)
+                        return self._rows
+            elif isinstance(message, backend.ErrorResponse):
+                error = errors.from_diagnostics(channel.diagnostics(message.fields))
+                if not (yield from self._again(error)):
+                    return Failed(error)
+            elif isinstance(message, backend.ReadyForQuery):
+                self.done = True
+        return (yield from super().next_result())
+
+    def _again(self, error: errors.DatabaseError) -> Flow[bool]:
+        """The statement was refused before it ran: prepare it anew and send it, if that helps."""
+        channel, statement = self._channel, self._statement
+        if not self._reused or statement is None or not stale(error):
+            return False
+        channel.statements.drop(statement)
+        # Before its ReadyForQuery the state still tells how things stood when it was sent.
+        if channel.state.transaction_status != IDLE.decode() or channel.state.phase == "CLOSED":
+            return False
+        yield from settle(channel)
+        yield from self.send()
+        return True
+
+    def finish(self) -> Flow[errors.DatabaseError | None]:
+        """As in `Exchange`."""
+        if self._channel.state.unsynced:
+            yield from settle(self._channel)
+            self._rows = None
+            self.done = True
+        return (yield from super().finish())
