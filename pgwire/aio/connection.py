@@ -37,6 +37,7 @@ from pgwire.session import (
 if TYPE_CHECKING:
     import socket
     import ssl
+    from enum import Enum
 
 _T = TypeVar("_T")
 
@@ -165,6 +166,45 @@ class AsyncConnection(Session[AsyncTransport, AsyncReply]):
         """The columns that the statement `sql` would return, none if it returns no rows; it is
         not run. Raises the server's error. Manual: 54.2.3, Describe."""
         return await self._do(self._describe(sql))
+
+    # Types.
+
+    async def load_types(self, *names: str) -> None:
+        """Look types up that are not built in, and those that they are made of, at any depth: from
+        then on their values come as Python values on this connection, and may be sent.
+
+        Arguments:
+            names: as SQL writes them, under the search_path. An enumerated type comes as str, a
+                composite type or a table's rows as named tuples, hstore as dict, a range as
+                `Range`, a domain as what it is based on; a type nothing is known of as str.
+
+        Raises ProgrammingError if there is no such type. Types are not looked up again by
+        themselves: what has been altered has to be loaded once more. Manual: 8.7, 8.16 to 8.18.
+        """
+        await self._do(self._load_types(names))
+
+    async def register_composite(self, name: str, cls: type) -> None:
+        """Look a composite type up, and let its values come as `cls`, and be sent from it.
+
+        Arguments:
+            name: of the type, as in `load_types`.
+            cls: a dataclass, a named tuple, or a class of your own: called with the fields by
+                name, which it has as attributes.
+
+        Raises ProgrammingError if there is no such composite type, or `cls` has other fields.
+        """
+        await self._do(self._register_composite(name, cls))
+
+    async def register_enum(self, name: str, cls: type[Enum]) -> None:
+        """Look an enumerated type up, and let its values come as members of `cls`.
+
+        Arguments:
+            name: of the type, as in `load_types`.
+            cls: has a member for each label, whose value the label is, or whose name.
+
+        Raises ProgrammingError if there is no such enumerated type, or a member is missing.
+        """
+        await self._do(self._register_enum(name, cls))
 
     # Notifications.
 

@@ -19,6 +19,7 @@ from pgwire.session.steps import (
     Step,
 )
 from pgwire.session.transactions import Transactions
+from pgwire.session.types import Types
 
 __all__ = [
     "EXHAUSTED",
@@ -34,5 +35,9 @@ __all__ = [
 ]
 
 
-class Session(Transactions[TransportT, ReplyT], Notifications[TransportT, ReplyT]):
+class Session(
+    Transactions[TransportT, ReplyT],
+    Notifications[TransportT, ReplyT],
+    Types[TransportT, ReplyT],
+):
     """The base of `Connection` and `AsyncConnection`."""

@@ -106,15 +106,18 @@ class ParameterEncoder:
                     formats.append(TEXT)
                     values.append(None)
                     continue
-                known = self._by_oid.get((oid, kind))
-                if known is None:
-                    known = self._learn(oid, kind)
+                known = self._by_oid.get((oid, kind)) or self._learn(oid, kind)
                 formats.append(known[0])
                 values.append(known[1](value))
         except errors.Error as error:
             error.add_note(f"parameter ${number}")
             raise
         return tuple(formats), values
+
+    def known(self, oid: int, kind: type) -> tuple[int, Encoder]:
+        """Format and encoder of values of the class `kind` for a parameter of the type `oid`; what
+        they are in `encode_known`. The encoder raises if the codec does not take the class."""
+        return self._by_oid.get((oid, kind)) or self._learn(oid, kind)
 
     def _encode(self, params: Sequence[object]) -> Parameters:
         sends: list[_Send] = []

@@ -28,7 +28,7 @@ from pgwire.types.nesting import (
     nested_text_encoder,
     preferred_of,
 )
-from pgwire.types.text import unknown_codec
+from pgwire.types.text import UNKNOWN, text_decoder, unknown_codec
 
 __all__ = ["DERIVED", "MAXIMUM_DEPTH", "Field", "composite_codec", "derived_composite"]
 
@@ -64,7 +64,7 @@ def derived_composite(
         return composite_codec(name, oid, array_oid, codecs, construct, fields_of)
 
     parts = [type_oid for _, type_oid in fields]
-    return Derived(name, oid, array_oid, parts, make, classes=classes)
+    return Derived(name, oid, array_oid, parts, make, classes=classes, cls=cls)
 
 
 def composite_codec(
@@ -280,6 +280,8 @@ def _record_codec(by_oid: Callable[[int], Codec], depth: int = 0) -> Codec:
         decoders: dict[int, Decoder] = {}
 
         def decoder_of(type_oid: int) -> Decoder:
+            if type_oid == UNKNOWN.oid:  # a literal whose type nobody asked for
+                return text_decoder(context)
             if type_oid not in (_RECORD, _RECORD_ARRAY):
                 return by_oid(type_oid).binary_decoder(context)
             if depth == MAXIMUM_DEPTH:

@@ -23,9 +23,10 @@ class Derived:
         make: gives its codec. It is called with a function from an OID to the codec that a part has
             at the time.
         classes: Python classes whose values are sent as this type.
+        cls: the class that the user wants its values to be, if there is one.
     """
 
-    __slots__ = ("array_oid", "classes", "make", "name", "oid", "parts")
+    __slots__ = ("array_oid", "classes", "cls", "make", "name", "oid", "parts")
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class Derived:
         make: Callable[[Callable[[int], Codec]], Codec],
         *,
         classes: Sequence[type] = (),
+        cls: type | None = None,
     ) -> None:
         self.name = name
         self.oid = oid
@@ -43,6 +45,7 @@ class Derived:
         self.parts = tuple(parts)
         self.make = make
         self.classes = tuple(classes)
+        self.cls = cls
 
     def __repr__(self) -> str:
         return f"<Derived {self.name}, oid {self.oid}>"

@@ -13,7 +13,7 @@ from pgwire import errors
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["ASCII_UNSAFE", "ENCODINGS", "python_codec"]
+__all__ = ["ASCII_UNSAFE", "ENCODINGS", "SQL_ASCII", "python_codec"]
 
 SQL_ASCII: Final = "pgwire_sql_ascii"
 """Codec of SQL_ASCII, of which the server knows only that it is some superset of ASCII: UTF-8,

@@ -73,21 +73,21 @@ class Registry:
         self.call(codec.name, codec.oid)
         self._changed(codec.oid, codec.array_oid, classes)
 
-    def derive(self, derived: Derived, *names: str) -> None:
-        """Know a type that is made of others, which its names and those of its array lead to.
-
-        Arguments:
-            names: as SQL writes them, besides the name it has.
+    def derive(self, types: Iterable[Derived]) -> None:
+        """Know types that are made of others; they replace what was known of them.
 
         Raises:
-            ValueError: the type would contain itself.
+            DataError: one of them would contain itself.
         """
-        self._check_parts(derived)
-        self._by_oid.pop(derived.oid, None)
-        self._derived[derived.oid] = derived
-        for name in (derived.name, *names):
-            self.call(name, derived.oid)
-        self._changed(derived.oid, derived.array_oid, derived.classes)
+        types = tuple(types)
+        for derived in types:
+            self._derived.pop(derived.oid, None)
+        for derived in types:
+            self._check_parts(derived)
+            self._by_oid.pop(derived.oid, None)
+            self._derived[derived.oid] = derived
+            self.call(derived.name, derived.oid)
+            self._changed(derived.oid, derived.array_oid, derived.classes)
 
     def call(self, name: str, oid: int) -> None:
         """Let `name`, as SQL writes it, lead to a type in `resolve`."""
@@ -235,7 +235,9 @@ class Registry:
         while waiting:
             part = waiting.pop()
             if part and part in (derived.oid, derived.array_oid):
-                raise ValueError(f"type {derived.name} would contain itself")
+                raise errors.DataError(
+                    f"type {derived.name} would contain itself", sqlstate="42P17"
+                )
             if part not in seen:
                 seen.add(part)
                 other = self._derived.get(part)

@@ -22,6 +22,7 @@ COMMON = {
     "decode_as_text",
     "fileno",
     "received_notifications",
+    "register",
     "rest",
     "set_timeout",
 }
