@@ -1,5 +1,9 @@
+import ast
 import copy
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -51,6 +55,48 @@ def test_every_class_knows_its_sqlstate_and_pep249_class() -> None:
         assert cls("x").sqlstate == cls("x").diagnostics.sqlstate == sqlstate
         assert issubclass(cls, sqlstates.SQLSTATE_CLASSES[sqlstate[:2]])
         assert cls.__base__ is sqlstates.SQLSTATE_CLASSES[sqlstate[:2]]
+
+
+def test_the_classes_are_made_once_and_look_like_any_other() -> None:
+    found = sqlstates.UniqueViolation
+    assert found is sqlstates.SQLSTATES["23505"] is errors.error_class("23505")
+    assert (found.__module__, found.__qualname__) == ("pgwire.sqlstates", "UniqueViolation")
+    assert found.__doc__ == "23505: unique_violation."
+    assert "UniqueViolation" in dir(sqlstates) and len(dir(sqlstates)) == len(set(dir(sqlstates)))
+    assert "23ZZZ" not in sqlstates.SQLSTATES
+    with pytest.raises(AttributeError, match=r"'pgwire\.sqlstates' has no attribute 'Unique'"):
+        sqlstates.Unique  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_threads_agree_on_a_class() -> None:
+    code = """
+import sys, threading
+from pgwire import sqlstates
+sys.setswitchinterval(1e-6)
+names = [name for name in dir(sqlstates) if name[0].isupper() and not name.isupper()]
+found = []
+start = threading.Barrier(4)
+def look():
+    start.wait()
+    found.append([getattr(sqlstates, name) for name in names])
+threads = [threading.Thread(target=look) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert len(names) > 220 and all(one == found[0] for one in found) and len(found) == 4
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_stub_declares_what_there_is() -> None:
+    stub = ast.parse(Path(sqlstates.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+    declared = {
+        node.name: (ast.unparse(node.bases[0]), ast.get_docstring(node))
+        for node in stub.body
+        if isinstance(node, ast.ClassDef)
+    }
+    assert declared == {
+        cls.__name__: (cls.__mro__[1].__name__, cls.__doc__) for cls in sqlstates.SQLSTATES.values()
+    }
 
 
 def test_an_error_offers_what_the_server_said() -> None:

@@ -35,14 +35,16 @@ def test_check_tells_a_difference(tmp_path: Path) -> None:
 
 
 def test_names(tool: ModuleType) -> None:
-    source = tool.generate(
+    sources = tool.generate(
         "Section: Class 22\n22004 E X null_value_not_allowed\n22008 E X_OLD\n"
         "39004 E X null_value_not_allowed\nXX000 E X internal_error\n01000 W X warning\n"
     )
-    assert "class NullValueNotAllowed(DataError):" in source
-    assert "class NullValueNotAllowedExt(InternalError):" in source
-    assert "class InternalError_(InternalError):" in source
-    assert '"01000": "warning",' in source and "class Warning" not in source
+    stub, source = sources[tool.STUB_TARGET], sources[tool.TARGET]
+    assert "class NullValueNotAllowed(DataError):" in stub
+    assert "class NullValueNotAllowedExt(InternalError):" in stub
+    assert "class InternalError_(InternalError):" in stub
+    assert '"39004": "NullValueNotAllowedExt",' in source
+    assert '"01000": "warning",' in source and "Warning" not in stub
 
 
 @pytest.mark.parametrize("text", ["2200 E X y", "22000 Q X y", "22000 E X y\n42000 E X y"])
