@@ -46,7 +46,7 @@ def check(connection: pgwire.Connection, name: str, values: tuple[str, ...]) -> 
     rows = connection.query(
         f"select v::text, encode({name}_send(v), 'hex') from (values {listed}) as x(v)"
     ).rows
-    context = connection.context
+    context = connection.context.replace(unrepresentable="text")
     texts = []
     for text, binary in rows:
         assert isinstance(text, str) and isinstance(binary, str)
