@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, Protocol
 
 from pgwire import errors
@@ -10,8 +9,9 @@ from pgwire.flows import Flow
 from pgwire.flows.query import Exchange, Outcome, RowSet
 from pgwire.net.clock import Deadline, deadline_after
 from pgwire.results import Result
+from pgwire.rows.batches import BatchDecoder, batch_decoder
 from pgwire.rows.column import Column
-from pgwire.rows.decoder import Decoder, Row, decode_rows, typed_decoders
+from pgwire.rows.decoder import Row
 from pgwire.types.context import Context
 from pgwire.types.registry import Registry
 
@@ -47,12 +47,13 @@ UNSET: Final = Unset()
 class Reading:
     """The base of `Reply` and `AsyncReply`."""
 
-    __slots__ = ("_deadline", "_decoders", "_source", "exchange", "failure")
+    __slots__ = ("_columns", "_deadline", "_decoder", "_source", "exchange", "failure")
 
     def __init__(self, source: Source, exchange: Exchange, deadline: Deadline) -> None:
         self._source = source
         self._deadline = deadline
-        self._decoders: Sequence[Decoder] = ()
+        self._columns: tuple[Column, ...] = ()
+        self._decoder: BatchDecoder | None = None  # made when rows of the current result are read
         self.exchange = exchange
         self.failure: errors.Error | None = None
         """The first error that `collect` has met."""
@@ -77,8 +78,8 @@ class Reading:
 
     def decode_as_text(self) -> None:
         """Give the fields of the current result as the server's text instead of Python values."""
-        text = self._source.registry.by_oid(0).text_decoder(self._source.context)
-        self._decoders = [text] * len(self._decoders)
+        self._columns = tuple(Column(column.name, 0) for column in self._columns)
+        self._decoder = None
 
     def collect(self, *, as_text: bool) -> Flow[list[Result]]:
         """Read the whole reply. Raises the first error in it, at its end; when the end never
@@ -105,16 +106,18 @@ class Reading:
     def _next_result(self) -> Flow[Outcome | None]:
         outcome = yield from self.exchange.next_result()
         if isinstance(outcome, RowSet):
-            source = self._source
-            self._decoders = typed_decoders(outcome.columns, source.registry, source.context)
+            self._columns = outcome.columns
+            self._decoder = None
         return outcome
 
     def _next_rows(self) -> Flow[list[Row] | None]:
-        bounds = yield from self.exchange.next_rows()
-        if bounds is None:
-            return None
+        decoder = self._decoder
+        if decoder is None:
+            source = self._source
+            decoder = batch_decoder(self._columns, source.registry, source.context)
+            self._decoder = decoder
         try:
-            return decode_rows(self._source.frames, bounds[0], bounds[1], self._decoders)
+            return (yield from self.exchange.decode_rows(decoder))
         except errors.ProtocolError as error:
             error.diagnostics.detail = "in phase ROWS"
             raise

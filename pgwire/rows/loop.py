@@ -167,7 +167,7 @@ def loop_decoder(kinds: Sequence[Kind], encoding: str, kind: int) -> Loop:
     for i, column in enumerate(kinds):
         names[f"decode{i}"] = column.decode
         if column.way == "date":
-            names[f"dates{i}"] = Cache(column.decode)  # type: ignore[arg-type]
+            names[f"dates{i}"] = Cache(column.decode)
     exec(_code(tuple(column.key for column in kinds), kind), names)
-    decode: Loop = names["decode"]
+    decode: Loop = names["decode"]  # type: ignore[assignment]
     return decode
