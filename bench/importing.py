@@ -9,7 +9,7 @@ _PROGRAM = """
 from time import perf_counter
 start = perf_counter()
 try:
-    import {module}
+    {imported}
 except ModuleNotFoundError as error:
     told = {{"unavailable": f"{{error.name}} is not installed"}}
 else:
@@ -21,23 +21,24 @@ import json
 print(json.dumps(told))
 """
 
-#: What is imported, and how the shortest program asks its first question.
+#: The import, and how the shortest program asks its first question.
 _DRIVERS = {
-    "pgwire": ("pgwire", "pgwire.connect({conninfo!r}).query({sql!r})"),
-    "psycopg": ("psycopg", "psycopg.connect({conninfo!r}).execute({sql!r}).fetchall()"),
+    # Asked for a name, too: pgwire loads them when they are wanted, and to import none is no use.
+    "pgwire": ("import pgwire; pgwire.connect", "pgwire.connect({conninfo!r}).query({sql!r})"),
+    "psycopg": ("import psycopg", "psycopg.connect({conninfo!r}).execute({sql!r}).fetchall()"),
     "psycopg2": (
-        "psycopg2",
+        "import psycopg2",
         "cursor = psycopg2.connect({conninfo!r}).cursor()\n"
         "    cursor.execute({sql!r}), cursor.fetchall()",
     ),
     "asyncpg": (
-        "asyncpg",
+        "import asyncpg",
         "import asyncio\n"
         "    async def main(): await (await asyncpg.connect(**{keywords})).fetch({sql!r})\n"
         "    asyncio.run(main())",
     ),
     "pg8000": (
-        "pg8000.native",
+        "import pg8000.native",
         "pg8000.native.Connection(**{keywords}).run({sql!r})",
     ),
 }
@@ -51,11 +52,11 @@ def program(driver: str, server: Server, sql: str | None = None) -> str:
 
     Raises KeyError for a driver that has no such program.
     """
-    module, first_query = _DRIVERS[driver]
+    imported, first_query = _DRIVERS[driver]
     if sql is None:
         first_query = "pass"
     else:
         keywords = server.as_dict()
         keywords["database"] = keywords.pop("dbname")
         first_query = first_query.format(conninfo=server.conninfo(), keywords=keywords, sql=sql)
-    return _PROGRAM.format(module=module, first_query=first_query)
+    return _PROGRAM.format(imported=imported, first_query=first_query)
