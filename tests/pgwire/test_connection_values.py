@@ -7,6 +7,7 @@ import math
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal
+from ipaddress import IPv4Interface
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +16,9 @@ from hypothesis.strategies import SearchStrategy
 
 import pgwire
 from pgwire.testing import Cluster
+from pgwire.types.geometric import Point
 from pgwire.types.interval import Interval
+from pgwire.types.lsn import LSN
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 STAMPS = st.datetimes()
@@ -104,7 +107,11 @@ SAMPLES: dict[str, object] = {
     "'00000000-0000-0000-0000-000000000001'::uuid": uuid.UUID(int=1),
     "NULL": None,
     "'mood'": "mood",
-    "'(1,2)'::point": "(1,2)",
+    "'(1,2)'::point": Point(1.0, 2.0),
+    "'192.0.2.1/24'::inet": IPv4Interface("192.0.2.1/24"),
+    "'pg_class'::regclass": "pg_class",
+    "'16/B374D848'::pg_lsn": LSN("16/B374D848"),
+    "pg_sleep(0)": "",
     "(1, 'x')": "(1,x)",
 }
 

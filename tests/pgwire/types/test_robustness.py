@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pgwire import errors
@@ -76,6 +76,7 @@ def test_bytes_of_any_kind(codec: Codec, data: bytes, context: Context) -> None:
 @pytest.mark.parametrize(
     "codec", [codec for codec in CODECS if codec.oid in SAMPLES], ids=lambda codec: codec.name
 )
+@settings(max_examples=30)
 @given(data=st.data())
 def test_a_damaged_value(codec: Codec, data: st.DataObject) -> None:
     sample = data.draw(st.sampled_from(SAMPLES[codec.oid]))
@@ -91,6 +92,7 @@ def test_a_damaged_value(codec: Codec, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", PARSED)
+@settings(max_examples=40)
 @given(
     pieces=st.lists(
         st.sampled_from(
