@@ -73,12 +73,13 @@ class End:
 
 class Pull:
     """Get the next item of `source`, an iterator (or an asynchronous one, in a body that awaits);
-    `EXHAUSTED` when there is none."""
+    `EXHAUSTED` when there is none. A body that awaits does so until `deadline`."""
 
-    __slots__ = ("source",)
+    __slots__ = ("deadline", "source")
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, deadline: Deadline = None) -> None:
         self.source = source
+        self.deadline = deadline
 
 
 class Push:
