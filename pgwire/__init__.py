@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pgwire import errors as errors
     from pgwire import sqlstates as sqlstates
     from pgwire.aio import AsyncConnection, AsyncReply, connect_async
+    from pgwire.aio.pipeline import AsyncPipeline, AsyncPromise
     from pgwire.connection import Connection, connect, wait_any
     from pgwire.errors import (
         ConnectionLost,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         InternalError,
         NotSupportedError,
         OperationalError,
+        PipelineAborted,
         ProgrammingError,
         ProtocolError,
         TimeoutExpired,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from pgwire.flows.query import Completed, CopyRefused, EmptyQuery, Failed, RowSet
     from pgwire.info import ConnectionInfo
     from pgwire.net.clock import Stopwatch
+    from pgwire.pipeline import Pipeline, Promise
     from pgwire.protocol.scram import forget_scram_keys
     from pgwire.reply import Reply
     from pgwire.results import Result
@@ -45,6 +48,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AsyncConnection",
+    "AsyncPipeline",
+    "AsyncPromise",
     "AsyncReply",
     "Column",
     "Completed",
@@ -65,7 +70,10 @@ __all__ = [
     "NotSupportedError",
     "Notification",
     "OperationalError",
+    "Pipeline",
+    "PipelineAborted",
     "ProgrammingError",
+    "Promise",
     "ProtocolError",
     "Reply",
     "Result",
@@ -84,17 +92,19 @@ __all__ = [
 # and in the imports above, which are for type checkers; a test compares the three.
 _NAMES = {
     "pgwire.aio": "AsyncConnection AsyncReply connect_async",
+    "pgwire.aio.pipeline": "AsyncPipeline AsyncPromise",
     "pgwire.connection": "Connection connect wait_any",
     "pgwire.errors": (
         "ConnectionLost ConninfoError DatabaseError DataError Diagnostics Error IntegrityError"
-        " InterfaceError InternalError NotSupportedError OperationalError ProgrammingError"
-        " ProtocolError TimeoutExpired Warning"
+        " InterfaceError InternalError NotSupportedError OperationalError PipelineAborted"
+        " ProgrammingError ProtocolError TimeoutExpired Warning"
     ),
     "pgwire.flows.channel": "Notification",
     "pgwire.flows.oauth": "TokenRequest",
     "pgwire.flows.query": "Completed CopyRefused EmptyQuery Failed RowSet",
     "pgwire.info": "ConnectionInfo",
     "pgwire.net.clock": "Stopwatch",
+    "pgwire.pipeline": "Pipeline Promise",
     "pgwire.protocol.scram": "forget_scram_keys",
     "pgwire.reply": "Reply",
     "pgwire.results": "Result",

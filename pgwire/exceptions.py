@@ -22,6 +22,7 @@ __all__ = [
     "InternalError",
     "NotSupportedError",
     "OperationalError",
+    "PipelineAborted",
     "ProgrammingError",
     "ProtocolError",
     "TimeoutExpired",
@@ -357,6 +358,12 @@ class ConnectionLost(OperationalError):
 class TimeoutExpired(OperationalError, TimeoutError):
     """A deadline that the caller set has passed. Whether the connection is still good, it tells
     itself.
+    """
+
+
+class PipelineAborted(OperationalError):
+    """A query in a pipeline has not been run, since another one before it has failed, or since the
+    pipeline was given up. ``__cause__`` is the error of the one that has failed. Manual: 54.2.4.
     """
 
 

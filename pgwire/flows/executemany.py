@@ -1,0 +1,195 @@
+"""One statement for many rows of parameters, in one flight. Manual: 54.2.4.
+
+Rows are sent in blocks, each with a Flush; before a block goes out, the one before the last must
+have been answered. So an error is met soon, both sides always have work, and neither waits for
+ever. There is one Sync, at the end: outside a transaction block all rows are one transaction.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from pgwire import errors
+from pgwire.flows import Flow
+from pgwire.flows.channel import Channel
+from pgwire.flows.pipeline import Pipelining
+from pgwire.flows.queued import BOUND_AND_RUN, Likely, QueuedPreparation, QueuedRows
+from pgwire.flows.rowbinding import RowBinder
+from pgwire.flows.statements import Statement, stale
+from pgwire.flows.words import copies
+from pgwire.protocol.constants import IDLE
+from pgwire.protocol.frontend import Describe, Parse
+from pgwire.types.binding import parameter_encoder
+from pgwire.types.registry import Registry
+
+ROWS: Final = 1000
+"""Rows of a block, at most."""
+
+BYTES: Final = 256 * 1024
+"""Bytes of a block that end it."""
+
+_WINDOW: Final = 2  # blocks in flight
+_FIRST: Final = 50  # rows of the first block: nobody knows yet how large they are
+
+
+class ManyRows(Pipelining):
+    """What is under way in one `executemany`; a `Conversation` of the session."""
+
+    what = "executemany"
+
+    def __init__(
+        self, channel: Channel, deadline: float | None, sql: str, registry: Registry
+    ) -> None:
+        super().__init__(channel, deadline)
+        if copies(sql):
+            raise errors.NotSupportedError("COPY is not possible in executemany", sqlstate="0A000")
+        self._sql = sql
+        self._registry = registry
+        self._taken = 0  # rows
+        self._sizes = 0  # bytes of their messages
+        self._blocks: deque[QueuedRows] = deque()  # in flight
+        self._likely = Likely()
+        self._statement: Statement | None = None
+        self._binder: RowBinder | None = None
+        self._kept = False  # the statement had been prepared before
+        self.affected = 0
+        """How many rows have been affected, by all blocks that have been answered."""
+
+    @property
+    def wanted(self) -> int:
+        """How many rows the next block should have."""
+        if self._taken == 0:
+            return _FIRST
+        return max(1, min(ROWS, BYTES * self._taken // max(1, self._sizes)))
+
+    def rows(self, rows: Sequence[Sequence[object]]) -> Flow[None]:
+        """Send some rows, in one block if they are not too long. Raises what has gone wrong with
+        one of them, or one before, with a note that tells which."""
+        first = self._taken + 1
+        position = 0
+        while position < len(rows):
+            messages: list[bytes] = []
+            try:
+                if self._binder is None:
+                    yield from self._prepare(self._types(rows[position]))
+                assert self._binder is not None
+                stop, size = self._pack(rows, position, messages)
+            except _Otherwise as otherwise:
+                yield from self._prepare(otherwise.oids)
+                continue
+            except errors.Error as error:
+                if not self._failed:
+                    error.add_note(f"row {first + position} of params_seq")
+                raise
+            block = QueuedRows(first + position, stop - position, self._likely)
+            self._begin()
+            self._queue(block, b"".join(messages), BOUND_AND_RUN * block.count)
+            self._blocks.append(block)
+            yield from self.ask()
+            if self._kept:
+                while not (block.taken or block.done):
+                    yield from self._receive()
+                if (yield from self._repeat(block)):
+                    continue
+                self._kept = False
+            while len(self._blocks) > _WINDOW:
+                yield from self._settle()
+            self._check()
+            position = stop
+            self._taken += block.count
+            self._sizes += size
+
+    def finish(self) -> Flow[None]:
+        """As in `Pipelining`. Raises what has gone wrong."""
+        while self._blocks:
+            yield from self._settle()
+        yield from super().finish()
+        self._check()
+
+    def _types(self, row: Sequence[object]) -> tuple[int, ...]:
+        return parameter_encoder(self._registry, self._channel.context).encode(row)[0]
+
+    def _pack(
+        self, rows: Sequence[Sequence[object]], position: int, messages: list[bytes]
+    ) -> tuple[int, int]:
+        assert self._binder is not None and self._statement is not None
+        try:
+            return self._binder.pack(rows, position, messages, BYTES)
+        except (errors.ProgrammingError, errors.DataError):
+            # Not as what the other rows are. Perhaps the server converts it from what it is.
+            declared = self._statement.oids
+            if len(rows[position]) != len(self._statement.parameters):
+                raise
+            oids = self._types(rows[position])
+            if oids == declared:
+                raise
+            raise _Otherwise(oids) from None
+
+    def _prepare(self, oids: tuple[int, ...]) -> Flow[None]:
+        """Use the statement with parameters declared as `oids` from now on."""
+        while self._blocks:
+            yield from self._settle()
+        self._check()
+        channel = self._channel
+        statement = channel.statements.find(self._sql, oids)
+        self._kept = statement is not None and bool(statement.name)
+        if statement is None or not self._kept:
+            statement = channel.statements.new(self._sql, oids)
+            preparation = QueuedPreparation(statement)
+            text = channel.encode(self._sql, "the query")
+            messages = (Parse(statement.name, text, oids), Describe(b"S", statement.name))
+            self._begin()
+            self._queue(
+                preparation,
+                b"".join([message.encode() for message in messages]),
+                ("parse", "describe statement"),
+            )
+            yield from self.wait(preparation)
+            self._check()
+        encoder = parameter_encoder(self._registry, channel.context)
+        self._statement = statement
+        self._binder = RowBinder(statement, encoder)
+
+    def _repeat(self, block: QueuedRows) -> Flow[bool]:
+        """Whether `block`, the first of a statement that had been kept, must be sent again, since
+        the server does not know the statement any more, or not as it was."""
+        channel = self._channel
+        error, statement = block.error, self._statement
+        if (
+            block.taken
+            or statement is None
+            or not isinstance(error, errors.DatabaseError)
+            or not stale(error)
+        ):
+            return False
+        channel.statements.drop(statement)
+        if self._taken or channel.state.transaction_status != IDLE.decode():
+            return False
+        block.looked_at = True
+        self._blocks.clear()
+        self._binder = self._statement = None
+        sync = self.sync()
+        yield from self.flush()
+        yield from self._read_until(sync)
+        return True
+
+    def _settle(self) -> Flow[None]:
+        """Wait until the oldest block has been answered."""
+        block = self._blocks[0]
+        yield from self._read_until(block)
+        self.affected += block.affected
+        self._blocks.popleft()
+
+    def _check(self) -> None:
+        error = self.unlooked()
+        if error is not None:
+            raise error
+
+
+class _Otherwise(Exception):
+    """A row has to go with other types than the ones before it."""
+
+    def __init__(self, oids: tuple[int, ...]) -> None:
+        self.oids = oids
