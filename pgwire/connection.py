@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from pgwire.copies import CopyMethods
 from pgwire.flows import Flow
 from pgwire.flows.attempts import Dialler, Hooks, Resolver
 from pgwire.flows.channel import Notification
 from pgwire.flows.oauth import TokenCallback
 from pgwire.flows.query import Exchange
-from pgwire.net.blocking import BlockingTransport, drive
+from pgwire.flows.statements import DEFAULT_SIZE, checked_size
+from pgwire.net.blocking import drive
 from pgwire.net.clock import Deadline, deadline_after
 from pgwire.net.connect import open_connection, send_cancel_request
 from pgwire.net.readiness import wait_readable
@@ -29,14 +31,19 @@ from pgwire.session import (
     Pull,
     Push,
     Run,
-    Session,
     Step,
 )
+from pgwire.session.pipelines import OpenPipeline
 
 if TYPE_CHECKING:
     import socket
     import ssl
     from enum import Enum
+
+    from pgwire.pipeline import Pipeline
+    from pgwire.rows.factories import RowFactory
+
+    ParameterRows: TypeAlias = Iterable[Sequence[object]]
 
 _T = TypeVar("_T")
 
@@ -55,6 +62,7 @@ def connect(
     sock: socket.socket | None = None,
     environ: Mapping[str, str] | None = None,
     spin: int = 0,
+    statement_cache_size: int = DEFAULT_SIZE,
     **options: str | int | float | bool | os.PathLike[str] | None,
 ) -> Connection:
     """Connect to a server.
@@ -91,6 +99,8 @@ def connect(
             Waking up may take longer than a short query does: 100 makes these faster on a machine
             that has a processor to spare, and slower on one that has not. An event loop is never
             held up: `connect_async` takes it and does not spin.
+        statement_cache_size: how many statements are kept prepared, each from its first query with
+            parameters on. 0: none, as poolers need it that give each transaction another server.
         options: connection options by keyword (`host="db1"`); they override `conninfo`.
 
     Returns: an open `Connection`, ready for queries.
@@ -104,6 +114,7 @@ def connect(
 
     Manual: 32.1 Database Connection Control Functions.
     """
+    checked_size(statement_cache_size)
     opened = open_connection(
         conninfo,
         options,
@@ -116,10 +127,11 @@ def connect(
         hooks=Hooks(dial=dial, resolve=resolve, sock=sock),
         spin=spin,
     )
+    opened.channel.statements.size = statement_cache_size
     return Connection(opened)
 
 
-class Connection(Session[BlockingTransport, Reply]):
+class Connection(CopyMethods):
     """A session with a PostgreSQL server. Made by `connect`.
 
     It belongs to one thread at a time; only `cancel` may be called from another one. As a context
@@ -129,14 +141,21 @@ class Connection(Session[BlockingTransport, Reply]):
     # Queries.
 
     def query(
-        self, sql: str, params: Sequence[object] | None = None, *, timeout: float | None = None
+        self,
+        sql: str,
+        params: Sequence[object] | None = None,
+        *,
+        timeout: float | None = None,
+        rows: RowFactory[Any] | None = None,
     ) -> Result:
         """Run `sql` and return its result; of several statements, the last one's.
 
         Args:
             sql: one or more statements; with `params` exactly one, with $1, $2, ….
-            params: values of the parameters; goes by the extended query protocol.
+            params: values of the parameters, also `()`: goes by the extended query protocol, and
+                the statement is kept prepared.
             timeout: seconds until the query is cancelled on the server.
+            rows: makes something else of each row than a tuple, as `pgwire.dict_row`.
 
         Raises:
             DatabaseError: the server's error, of the class of its SQLSTATE.
@@ -147,7 +166,7 @@ class Connection(Session[BlockingTransport, Reply]):
         After any error but a lost connection the connection is ready for the next query. A query
         that is interrupted (Ctrl-C, a task that is cancelled) is cancelled on the server.
         """
-        return self._do(self._query(sql, params, timeout))[-1]
+        return self._do(self._query_one(sql, params, timeout, rows))
 
     def query_text(
         self,
@@ -168,7 +187,7 @@ class Connection(Session[BlockingTransport, Reply]):
         self, sql: str, params: Sequence[object] | None = None, *, timeout: float | None = None
     ) -> str:
         """Like `query`, but returns only the command tag ("INSERT 0 1"), of the last statement."""
-        return self._do(self._query(sql, params, timeout))[-1].tag
+        return self._do(self._query_one(sql, params, timeout)).tag
 
     def send(
         self, sql: str, params: Sequence[object] | None = None, *, timeout: float | None = None
@@ -179,6 +198,40 @@ class Connection(Session[BlockingTransport, Reply]):
         connection is busy until the reply has been read to its end.
         """
         return self._do(self._send(sql, params, timeout))
+
+    def executemany(
+        self,
+        sql: str,
+        params_seq: ParameterRows,
+        *,
+        timeout: float | None = None,
+    ) -> int:
+        """Run `sql`, one statement, once for each row of parameters, all in one flight.
+
+        Outside a transaction it is one: all rows or none. An error, be it the server's, of a value
+        that cannot be sent or of `params_seq` itself, undoes the rows before it; inside a
+        transaction that has failed then, as after any error.
+
+        Args:
+            sql: the statement, with $1, $2, …; rows that it returns are skipped.
+            params_seq: the rows; taken as they are needed, never held all at once. In the asyncio
+                body also an asynchronous iterable.
+            timeout: seconds until all of it is cancelled on the server.
+
+        Returns: the number of rows affected in all: the sum of what the command tags tell.
+
+        Raises what `query` does. An error of one row has a note: `row N of params_seq`, from 1.
+        Manual: 54.2.4 Pipelining.
+        """
+        return self._do(self._executemany(sql, params_seq, timeout))
+
+    def pipeline(self, *, timeout: float | None = None) -> Pipeline:
+        """A block of queries that go out in one flight, each with an answer of its own: see
+        `Pipeline`. When `timeout` seconds have passed since its begin, what still runs is
+        cancelled and the pipeline raises TimeoutExpired. Manual: 54.2.4 Pipelining."""
+        from pgwire.pipeline import Pipeline
+
+        return Pipeline(OpenPipeline(self, timeout), self._do)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

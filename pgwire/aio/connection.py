@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from inspect import isawaitable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from pgwire.aio.copies import AsyncCopyMethods
 from pgwire.aio.reply import AsyncReply
 from pgwire.flows import Flow
 from pgwire.flows.attempts import Dialler, Hooks, Resolver
 from pgwire.flows.channel import Notification
 from pgwire.flows.oauth import TokenCallback
 from pgwire.flows.query import Exchange
-from pgwire.net.aio import AsyncTransport, drive
+from pgwire.flows.statements import DEFAULT_SIZE, checked_size
+from pgwire.net.aio import drive, within
 from pgwire.net.aio_connect import open_connection, send_cancel_request
 from pgwire.net.clock import Deadline
 from pgwire.net.opened import checked_spin
@@ -26,18 +28,24 @@ from pgwire.session import (
     EXHAUSTED,
     Cancel,
     Command,
+    End,
     NoticeHandler,
     Pull,
     Push,
     Run,
-    Session,
     Step,
 )
+from pgwire.session.pipelines import OpenPipeline
 
 if TYPE_CHECKING:
     import socket
     import ssl
     from enum import Enum
+
+    from pgwire.aio.pipeline import AsyncPipeline
+    from pgwire.rows.factories import RowFactory
+
+    ParameterRows: TypeAlias = Iterable[Sequence[object]] | AsyncIterable[Sequence[object]]
 
 _T = TypeVar("_T")
 
@@ -56,6 +64,7 @@ async def connect_async(
     sock: socket.socket | None = None,
     environ: Mapping[str, str] | None = None,
     spin: int = 0,
+    statement_cache_size: int = DEFAULT_SIZE,
     **options: str | int | float | bool | os.PathLike[str] | None,
 ) -> AsyncConnection:
     """Connect to a server: `pgwire.connect` in the asyncio body, with the same arguments and
@@ -67,6 +76,7 @@ async def connect_async(
     Returns: an open `AsyncConnection`, ready for queries.
     """
     checked_spin(spin)
+    checked_size(statement_cache_size)
     opened = await open_connection(
         conninfo,
         options,
@@ -78,10 +88,11 @@ async def connect_async(
         secure=secure,
         hooks=Hooks(dial=dial, resolve=resolve, sock=sock),
     )
+    opened.channel.statements.size = statement_cache_size
     return AsyncConnection(opened)
 
 
-class AsyncConnection(Session[AsyncTransport, AsyncReply]):
+class AsyncConnection(AsyncCopyMethods):
     """A session with a PostgreSQL server. Made by `connect_async`.
 
     It belongs to one task at a time; only `cancel` may be called from another one. As an
@@ -95,14 +106,21 @@ class AsyncConnection(Session[AsyncTransport, AsyncReply]):
     # Queries.
 
     async def query(
-        self, sql: str, params: Sequence[object] | None = None, *, timeout: float | None = None
+        self,
+        sql: str,
+        params: Sequence[object] | None = None,
+        *,
+        timeout: float | None = None,
+        rows: RowFactory[Any] | None = None,
     ) -> Result:
         """Run `sql` and return its result; of several statements, the last one's.
 
         Args:
             sql: one or more statements; with `params` exactly one, with $1, $2, ….
-            params: values of the parameters; goes by the extended query protocol.
+            params: values of the parameters, also `()`: goes by the extended query protocol, and
+                the statement is kept prepared.
             timeout: seconds until the query is cancelled on the server.
+            rows: makes something else of each row than a tuple, as `pgwire.dict_row`.
 
         Raises:
             DatabaseError: the server's error, of the class of its SQLSTATE.
@@ -113,7 +131,7 @@ class AsyncConnection(Session[AsyncTransport, AsyncReply]):
         After any error but a lost connection the connection is ready for the next query. A query
         that is interrupted (Ctrl-C, a task that is cancelled) is cancelled on the server.
         """
-        return (await self._do(self._query(sql, params, timeout)))[-1]
+        return await self._do(self._query_one(sql, params, timeout, rows))
 
     async def query_text(
         self,
@@ -134,7 +152,7 @@ class AsyncConnection(Session[AsyncTransport, AsyncReply]):
         self, sql: str, params: Sequence[object] | None = None, *, timeout: float | None = None
     ) -> str:
         """Like `query`, but returns only the command tag ("INSERT 0 1"), of the last statement."""
-        return (await self._do(self._query(sql, params, timeout)))[-1].tag
+        return (await self._do(self._query_one(sql, params, timeout))).tag
 
     async def send(
         self, sql: str, params: Sequence[object] | None = None, *, timeout: float | None = None
@@ -145,6 +163,40 @@ class AsyncConnection(Session[AsyncTransport, AsyncReply]):
         connection is busy until the reply has been read to its end.
         """
         return await self._do(self._send(sql, params, timeout))
+
+    async def executemany(
+        self,
+        sql: str,
+        params_seq: ParameterRows,
+        *,
+        timeout: float | None = None,
+    ) -> int:
+        """Run `sql`, one statement, once for each row of parameters, all in one flight.
+
+        Outside a transaction it is one: all rows or none. An error, be it the server's, of a value
+        that cannot be sent or of `params_seq` itself, undoes the rows before it; inside a
+        transaction that has failed then, as after any error.
+
+        Args:
+            sql: the statement, with $1, $2, …; rows that it returns are skipped.
+            params_seq: the rows; taken as they are needed, never held all at once. In the asyncio
+                body also an asynchronous iterable.
+            timeout: seconds until all of it is cancelled on the server.
+
+        Returns: the number of rows affected in all: the sum of what the command tags tell.
+
+        Raises what `query` does. An error of one row has a note: `row N of params_seq`, from 1.
+        Manual: 54.2.4 Pipelining.
+        """
+        return await self._do(self._executemany(sql, params_seq, timeout))
+
+    def pipeline(self, *, timeout: float | None = None) -> AsyncPipeline:
+        """A block of queries that go out in one flight, each with an answer of its own: see
+        `Pipeline`. When `timeout` seconds have passed since its begin, what still runs is
+        cancelled and the pipeline raises TimeoutExpired. Manual: 54.2.4 Pipelining."""
+        from pgwire.aio.pipeline import AsyncPipeline
+
+        return AsyncPipeline(OpenPipeline(self, timeout), self._do)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
@@ -277,18 +329,25 @@ class AsyncConnection(Session[AsyncTransport, AsyncReply]):
     def _new_reply(self, exchange: Exchange, deadline: Deadline) -> AsyncReply:
         return AsyncReply(self, exchange, deadline)
 
-    async def _do(self, command: Command[_T]) -> _T:
-        return await drive(command, self._perform, self.abandon)
+    # These two only hand on: a coroutine more or less is felt in a short query.
 
-    async def _perform(self, step: Step) -> Any:
+    def _do(self, command: Command[_T]) -> Coroutine[Any, Any, _T]:
+        return drive(command, self._perform, self.abandon)
+
+    def _perform(self, step: Step) -> Coroutine[Any, Any, Any]:
         if isinstance(step, Run):
-            return await self._transport.run(step.flow, step.deadline)
+            return self._transport.run(step.flow, step.deadline)
+        return self._perform_rare(step)
+
+    async def _perform_rare(self, step: Cancel | End | Pull | Push) -> Any:
         if isinstance(step, Cancel):
             return await send_cancel_request(self._opened, step.deadline)
         if isinstance(step, Pull):
             if not hasattr(step.source, "__anext__"):
                 return next(step.source, EXHAUSTED)
-            return await anext(step.source, EXHAUSTED)
+            if step.deadline is None:
+                return await anext(step.source, EXHAUSTED)
+            return await within(anext(step.source, EXHAUSTED), step.deadline)
         if isinstance(step, Push):
             done = step.target(step.item)
             return await done if isawaitable(done) else done

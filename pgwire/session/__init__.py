@@ -6,8 +6,10 @@ class that `Session` is composed of.
 
 from __future__ import annotations
 
+from pgwire.session.copying import Copying
 from pgwire.session.core import NoticeHandler, ReplyT, TransportT
 from pgwire.session.notifications import Notifications
+from pgwire.session.pipelines import Pipelines
 from pgwire.session.steps import (
     EXHAUSTED,
     Cancel,
@@ -38,6 +40,8 @@ __all__ = [
 class Session(
     Transactions[TransportT, ReplyT],
     Notifications[TransportT, ReplyT],
+    Pipelines[TransportT, ReplyT],
     Types[TransportT, ReplyT],
+    Copying[TransportT, ReplyT],
 ):
     """The base of `Connection` and `AsyncConnection`."""
