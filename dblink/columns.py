@@ -19,8 +19,9 @@ from dblink import messages, plain
 from dblink.local import Local
 from dblink.names import quoted_identifier, truncate
 from pgwire import errors
+from pgwire.rows.batches import batch_decoder
 from pgwire.rows.column import Column
-from pgwire.rows.decoder import Decoder, Row, decode_rows, typed_decoders
+from pgwire.rows.decoder import Decoder, Row, decode_rows
 from pgwire.types.context import Context
 from pgwire.types.iso import to_iso
 from pgwire.types.names import format_type, resolve_type_name
@@ -188,19 +189,42 @@ def _resolve_in(local: Local, text: str, sql_types: Sequence[str]) -> tuple[Decl
     )
 
 
-def text_rows(frames: bytes, columns: int, context: Context) -> list[tuple[str | None, ...]]:
-    """The fields of a run of DataRow messages as the server's text."""
-    decode = default_registry.by_oid(0).text_decoder(context)
-    return decode_rows(frames, 0, len(frames), [decode] * columns)  # type: ignore[return-value]
-
-
 RowConverter = Callable[[bytes], list[Row]]
+TextConverter = Callable[[bytes], list[tuple[str | None, ...]]]
+
+
+def text_rows(columns: int, context: Context) -> TextConverter:
+    """A function that turns runs of DataRow messages into tuples of the server's text."""
+    return _converter([_TEXT] * columns, context)  # type: ignore[return-value]
 
 
 def remote_types(remote: Sequence[Column], context: Context) -> RowConverter:
     """A function that turns runs of DataRow messages into tuples of the remote column types."""
-    decoders = typed_decoders(remote, default_registry, context)
+    return _in_batches(remote, context)
+
+
+def _converter(how: Sequence[int | Decoder], context: Context) -> RowConverter:
+    """A function that decodes each field by the text of a built-in type (its OID), or by a function
+    of ours. Without the latter whole batches are decoded at once."""
+    oids = [way for way in how if isinstance(way, int)]
+    if len(oids) == len(how):
+        return _in_batches([Column("", oid) for oid in oids], context)
+    decoders = [
+        default_registry.by_oid(way).text_decoder(context) if isinstance(way, int) else way
+        for way in how
+    ]
     return lambda frames: decode_rows(frames, 0, len(frames), decoders)
+
+
+def _in_batches(columns: Sequence[Column], context: Context) -> RowConverter:
+    decode = batch_decoder(columns, default_registry, context)
+
+    def convert(frames: bytes) -> list[Row]:
+        rows, stop = decode(frames, 0, len(frames))
+        assert stop == len(frames)  # a run is cut at the ends of messages
+        return rows
+
+    return convert
 
 
 def declared_types(
@@ -214,20 +238,21 @@ def declared_types(
     `context` says how the remote server writes (DateStyle, …). The function raises what the
     input function of a type would: 22P02, 22001, 22003, 22007, a domain's 23514, ….
     """
-    decoders: list[Decoder] = []
+    how: list[int | Decoder] = []
     asked: list[int] = []
     for number, (column, wanted) in enumerate(zip(remote, declared, strict=True)):
-        decoder = _own_decoder(column, wanted, context, local)
-        if decoder is None:
+        way = _own_way(column, wanted, context, local)
+        if way is None:
             asked.append(number)
-            decoder = _portable_text(column, context)
-        decoders.append(decoder)
+            way = _portable_text(column, context)
+        how.append(way)
+    decode = _converter(how, context)
     if not asked or local is None:
-        return lambda frames: decode_rows(frames, 0, len(frames), decoders)
+        return decode
     convert = _LocalConversion(local, [declared[n] for n in asked], context)
 
     def convert_rows(frames: bytes) -> list[Row]:
-        rows = decode_rows(frames, 0, len(frames), decoders)
+        rows = decode(frames)
         converted = convert([tuple(row[n] for n in asked) for row in rows])
         merged = []
         for row, new in zip(rows, converted, strict=True):
@@ -240,14 +265,15 @@ def declared_types(
     return convert_rows
 
 
-def _own_decoder(
+def _own_way(
     column: Column, wanted: Declared, context: Context, local: Local | None
-) -> Decoder | None:
-    """How to decode a field without asking the local database; None if it must be asked."""
+) -> int | Decoder | None:
+    """How to decode a field without asking the local database, as the text of a built-in type (its
+    OID) or by a function; None if it must be asked."""
     if column.format:
         return None  # a binary cursor's value: its bytes are no text of the declared type
     if wanted.type_oid == _TEXT or (wanted.type_oid in _TEXT_TYPES and wanted.type_modifier < 0):
-        return default_registry.by_oid(_TEXT).text_decoder(context)
+        return _TEXT
     if wanted.type_oid == _NAME:
         text = default_registry.by_oid(_TEXT).text_decoder(context)
         return lambda value: truncate(str(text(value)))  # without an error, as namein does
@@ -257,22 +283,22 @@ def _own_decoder(
         and wanted.type_oid not in _DATETIME_RANGES
     )
     if same and default_registry.knows(wanted.type_oid):
-        return default_registry.by_oid(wanted.type_oid).text_decoder(context)
+        return wanted.type_oid
     if local is None:
         return plain.input_decoder(column, wanted.type_oid, wanted.type_modifier, context)
     return None
 
 
-def _portable_text(column: Column, context: Context) -> Decoder:
+def _portable_text(column: Column, context: Context) -> int | Decoder:
     """Text that means the same under every DateStyle: dates of a server that does not write ISO
     are rewritten, and refused where their text is ambiguous, or is not ISO where it must be."""
-    text = default_registry.by_oid(0).text_decoder(context)
     if column.type_oid in _DATETIME_TYPES:
         oid = column.type_oid
         return lambda value: to_iso(oid, value, context).decode()
     if column.type_oid in _DATETIME_RANGES:
+        text = default_registry.by_oid(_TEXT).text_decoder(context)
         return lambda value: _iso_range(str(text(value)), context)
-    return text
+    return _TEXT
 
 
 def _iso_range(text: str, context: Context) -> str:

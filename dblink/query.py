@@ -211,10 +211,7 @@ class Reader:
         else:
             typed = column_lists.declared_types(rows.columns, self.declared, context, self.local)
             columns = [ResultColumn(d.name, d.type_name, d.type_oid) for d in self.declared]
-        width = len(rows.columns)
-        conversion = Conversion(
-            typed, lambda frames: column_lists.text_rows(frames, width, context)
-        )
+        conversion = Conversion(typed, column_lists.text_rows(len(rows.columns), context))
         if done:
             ready = None
             if store.size <= READ_AHEAD:

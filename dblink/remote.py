@@ -44,7 +44,7 @@ class Remote:
 
     def __init__(self, connection: pgwire.Connection, name: str | None) -> None:
         self.connection = connection
-        # C dblink hands over infinity and BC as it does any other value; nor shall a call fail here.
+        # C dblink hands over infinity and BC as it does any other value; no call shall fail here.
         connection.unrepresentable = "text"
         self.name = name
         self.cursors = Cursors()
@@ -200,8 +200,9 @@ class Remote:
             while (outcome := reply.next_result()) is not None:
                 if isinstance(outcome, RowSet):
                     rows = []
+                    as_text = text_rows(len(outcome.columns), self.connection.context)
                     while (frames := reply.next_frames()) is not None:
-                        rows += text_rows(frames, len(outcome.columns), self.connection.context)
+                        rows += as_text(frames)
                 failure = failure or self.error_of(outcome, sql)
         if failure is not None:
             raise RemoteFailure(failure)

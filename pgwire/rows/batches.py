@@ -88,7 +88,7 @@ class BatchDecoder:
         self._stride: Stride | None = None
         self._scanner: Scanner | None = None
 
-    def __call__(self, data: bytearray, start: int, end: int) -> tuple[list[Row], int]:
+    def __call__(self, data: bytes | bytearray, start: int, end: int) -> tuple[list[Row], int]:
         """Decode the complete frames of rows at the front of data[start:end].
 
         Stops at the first frame that is of another type, incomplete, or impossible by its length,
@@ -152,7 +152,7 @@ class BatchDecoder:
         if can_scan(kinds):
             self._scanner = Scanner(kinds, encoding, self._kind)
 
-    def _walk(self, data: bytearray, start: int, end: int, limit: int) -> tuple[list[Row], int]:
+    def _walk(self, data: bytes | bytearray, start: int, end: int, limit: int) -> tuple[list[Row], int]:
         loop = self._loop
         assert loop is not None
         with memoryview(data) as view:
@@ -162,7 +162,7 @@ class BatchDecoder:
             return self._plainly(data, start, end)  # it may be a frame too short to be a row
         return rows, start + stop
 
-    def _plainly(self, data: bytearray, start: int, end: int) -> tuple[list[Row], int]:
+    def _plainly(self, data: bytes | bytearray, start: int, end: int) -> tuple[list[Row], int]:
         stop = start
         while (length := self._length(data, stop)) and stop + length <= end:
             if self._kind == _COPY_DATA and data[stop + 1 : stop + 7] == b"\0\0\0\6\xff\xff":
@@ -172,7 +172,7 @@ class BatchDecoder:
         self._seen += len(rows)
         return rows, stop
 
-    def _length(self, data: bytearray, start: int) -> int:
+    def _length(self, data: bytes | bytearray, start: int) -> int:
         """Bytes of the frame at `start`, 0 if it is none of a row."""
         header = data[start : start + 5]
         if len(header) < 5 or header[0] != self._kind:
@@ -180,7 +180,7 @@ class BatchDecoder:
         length = int.from_bytes(header[1:], signed=True)
         return length + 1 if length >= 4 else 0
 
-    def _one_large(self, data: bytearray, start: int, end: int) -> tuple[list[Row], int]:
+    def _one_large(self, data: bytes | bytearray, start: int, end: int) -> tuple[list[Row], int]:
         """The row at `start`, if it is complete: its fields are copied once, into the values."""
         stop = start + self._length(data, start)
         if stop > end:

@@ -74,7 +74,7 @@ class Cache(dict[Any, object]):
         return value
 
 
-def exact_slices(data: bytearray, start: int, stop: int, stride: int) -> bool:
+def exact_slices(data: bytes | bytearray, start: int, stop: int, stride: int) -> bool:
     """Whether the big-endian numbers of 8 bytes at `start`, `start` + `stride`, … are all within
     `EXACT`: it is a whole number of 2**48, so their two highest bytes tell, and no number has to be
     made for it."""

@@ -76,7 +76,7 @@ class Scanner:
         self._converts = [_conversion(column, encoding) for column in kinds]
         self._text_only = all(column.way == "text" for column in kinds)
 
-    def __call__(self, data: bytearray, start: int, end: int) -> tuple[list[Row], int]:
+    def __call__(self, data: bytes | bytearray, start: int, end: int) -> tuple[list[Row], int]:
         """The rows of complete frames at the front of data[start:end], as far as they look as
         expected, and where they end. Raises anything if they do not hold what they seem to."""
         nullable = self.nullable

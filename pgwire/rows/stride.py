@@ -25,7 +25,7 @@ from pgwire.types.codec import Decoder
 
 __all__ = ["Stride", "can_stride", "stride_decoder"]
 
-Stride = Callable[[bytearray, int, int], tuple[list[Row], int]]
+Stride = Callable[[bytes | bytearray, int, int], tuple[list[Row], int]]
 """(data, start, end) -> rows of the complete frames at the front that are alike, and where they
 end."""
 
@@ -57,7 +57,7 @@ def stride_decoder(kinds: Sequence[Kind], kind: int) -> Stride:
     unpack = Struct(layout).iter_unpack
     fast, slow = _conversions(kinds)
 
-    def decode(data: bytearray, start: int, end: int) -> tuple[list[Row], int]:
+    def decode(data: bytes | bytearray, start: int, end: int) -> tuple[list[Row], int]:
         count = (end - start) // stride
         stop = start + count * stride
         for offset, byte in constant:
