@@ -15,6 +15,7 @@ from dblink.columns import resolve, split_definitions
 from dblink.local import PgwireLocal
 from dblink.names import quoted_identifier
 from pgwire import sqlstates
+from pgwire.types.range import Range
 from tests.dblink.kit import raises
 
 TYPES = """
@@ -189,7 +190,7 @@ def test_a_list_may_be_copied_from_sql(session: dblink.Session, columns: str) ->
         ("SELECT '[1, null]'::json", "a jsonb", [1, None]),
         ("SELECT 'null'", "a jsonb", None),
         ("SELECT NULL::json", "a jsonb", None),
-        ("SELECT '[1,5)'::int4range::text", "a int4range", "[1,5)"),
+        ("SELECT '[1,5)'::int4range::text", "a int4range", Range(1, 5)),
         ("SELECT 'pg_class'", "a regclass", "pg_class"),
         ("SELECT '\\x00ff'", "a bytea", b"\x00\xff"),
         ("SELECT 'tomorrow'", "a some_text", "tomorrow"),
