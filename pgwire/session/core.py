@@ -22,7 +22,7 @@ from pgwire.flows.channel import Notification
 from pgwire.flows.idle import terminate
 from pgwire.flows.query import Exchange
 from pgwire.info import ConnectionInfo
-from pgwire.net.clock import Deadline, deadline_after
+from pgwire.net.clock import Deadline, deadline_after, seconds_until
 from pgwire.net.opened import Opened
 from pgwire.reading import Reading
 from pgwire.session.steps import Cancel, Command, Conversation, End, Run, Transport
@@ -210,7 +210,11 @@ class Core(Generic[TransportT, ReplyT]):
                 return
             except errors.TimeoutExpired:
                 pass
-        for share in _PATIENCE:
+        state = self._channel.state
+        end = deadline_after(CANCEL_GRACE)
+        shares = iter(_PATIENCE)
+        while (share := next(shares, None)) is not None:
+            waiting = state.outstanding_syncs
             yield from self._cancel(CANCEL_GRACE)
             try:
                 yield Run(rest(), deadline_after(CANCEL_GRACE * share))
@@ -218,6 +222,8 @@ class Core(Generic[TransportT, ReplyT]):
             except errors.TimeoutExpired:
                 if share == _PATIENCE[-1]:
                     raise
+            if state.outstanding_syncs < waiting and seconds_until(end):
+                shares = iter(_PATIENCE)  # of a pipeline: it is another query now that runs
 
     def _idle(self) -> bool:
         """Whether nothing is under way: the next answer will be the next query's."""

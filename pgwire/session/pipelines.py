@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pgwire import errors
 from pgwire.flows import Flow
-from pgwire.net.clock import deadline_after
+from pgwire.net.clock import Deadline, deadline_after, seconds_until
 from pgwire.results import Result
 from pgwire.session.core import ReplyT, TransportT
 from pgwire.session.queries import Queries
@@ -36,15 +36,18 @@ class Pipelines(Queries[TransportT, ReplyT]):
         self._current = many
         try:
             while True:
-                rows = yield from _pull(source, many.wanted, awaited=awaited)
+                rows = yield from _pull(source, many.wanted, many.deadline, awaited=awaited)
                 if not rows:
                     break
                 yield from self._run_pipelined(many, many.rows(rows), timeout)
             yield from self._run_pipelined(many, many.finish(), timeout)
         except BaseException as error:
             if not many.done:
-                cancel = not isinstance(error, Exception)
+                timed_out = isinstance(error, errors.TimeoutExpired)
+                cancel = timed_out or not isinstance(error, Exception)
                 yield from self._give_up_pipeline(many, cancel=cancel)
+                if timed_out and seconds_until(many.deadline) == 0:
+                    raise _expired(many, timeout) from None
             raise
         return many.affected
 
@@ -58,9 +61,7 @@ class Pipelines(Queries[TransportT, ReplyT]):
             raise  # somebody else is using the connection: nothing has been done
         except errors.TimeoutExpired:
             yield from self._give_up_pipeline(pipelining, cancel=True)
-            raise errors.TimeoutExpired(
-                f"{pipelining.what} did not end within {timeout} seconds and has been cancelled"
-            ) from None
+            raise _expired(pipelining, timeout) from None
         except errors.ConnectionLost as lost:
             # The server's last words say more than the end of the stream does.
             last_words = pipelining.last_words
@@ -82,13 +83,21 @@ class Pipelines(Queries[TransportT, ReplyT]):
                 pipelining.lose(errors.ConnectionLost("the connection has been closed"))
 
 
-def _pull(source: Any, count: int, *, awaited: bool) -> Command[list[Any]]:
+def _expired(pipelining: Pipelining, timeout: float | None) -> errors.TimeoutExpired:
+    return errors.TimeoutExpired(
+        f"{pipelining.what} did not end within {timeout} seconds and has been cancelled"
+    )
+
+
+def _pull(
+    source: Any, count: int, deadline: Deadline, *, awaited: bool
+) -> Command[list[Any]]:
     """The next `count` items of an iterator, fewer at its end."""
     if not awaited:
         return list(islice(source, count))
     items: list[Any] = []
     while len(items) < count:
-        item = yield Pull(source)
+        item = yield Pull(source, deadline)
         if item is EXHAUSTED:
             break
         items.append(item)

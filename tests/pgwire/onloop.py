@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import pgwire
-from pgwire.aio import AsyncConnection, AsyncReply
+from pgwire.aio import AsyncReply
+from pgwire.aio.pipeline import AsyncPromise
 
 try:
     import uvloop
@@ -48,10 +49,13 @@ def on_loop(runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pgwire, "connect", connect)
 
 
-class Blocking:
-    """An AsyncConnection or AsyncReply whose methods wait for what they are asked for."""
+_WRAPPED = (AsyncReply, AsyncPromise)
 
-    def __init__(self, runner: asyncio.Runner, wrapped: AsyncConnection | AsyncReply) -> None:
+
+class Blocking:
+    """An AsyncConnection, or what it gives, whose methods wait for what they are asked for."""
+
+    def __init__(self, runner: asyncio.Runner, wrapped: Any) -> None:
         self.__dict__.update(_runner=runner, _wrapped=wrapped)
 
     def __getattr__(self, name: str) -> Any:
@@ -81,6 +85,17 @@ class Blocking:
             raise
         self._wait(block.__aexit__(None, None, None))
 
+    @contextmanager
+    def pipeline(self, **options: Any) -> Iterator[Blocking]:
+        pipeline = self._wrapped.pipeline(**options)
+        self._wait(pipeline.__aenter__())
+        try:
+            yield Blocking(self._runner, pipeline)
+        except BaseException as error:
+            self._wait(pipeline.__aexit__(type(error), error, error.__traceback__))
+            raise
+        self._wait(pipeline.__aexit__(None, None, None))
+
     def notifies(self, **options: Any) -> Iterator[pgwire.Notification]:
         iterator = self._wrapped.notifies(**options)
         while (one := self._wait(anext(iterator, None))) is not None:
@@ -104,7 +119,7 @@ class Blocking:
                 return asyncio.run_coroutine_threadsafe(wait(), loop).result(20)
             return _at_once(awaitable)
         result = self._runner.run(wait())
-        return Blocking(self._runner, result) if isinstance(result, AsyncReply) else result
+        return Blocking(self._runner, result) if isinstance(result, _WRAPPED) else result
 
 
 def _at_once(awaitable: Any) -> Any:

@@ -14,13 +14,28 @@ import pgwire
 PAIRS = [
     (pgwire.Connection, pgwire.AsyncConnection),
     (pgwire.Reply, pgwire.AsyncReply),
+    (pgwire.Pipeline, pgwire.AsyncPipeline),
+    (pgwire.Promise, pgwire.AsyncPromise),
+    (pgwire.CopyChunks, pgwire.AsyncCopyChunks),
+    (pgwire.CopyRows, pgwire.AsyncCopyRows),
 ]
-RENAMED = {"AsyncReply": "Reply", "AsyncIterator": "Iterator", "AsyncConnection": "Connection"}
+RENAMED = {
+    "AsyncReply": "Reply",
+    "AsyncIterator": "Iterator",
+    "AsyncConnection": "Connection",
+    "AsyncPipeline": "Pipeline",
+    "AsyncPromise": "Promise",
+    "AsyncCopyChunks": "CopyChunks",
+    "AsyncCopyRows": "CopyRows",
+}
 COMMON = {
     "abandon",
     "collect",
+    "copy_chunks",
+    "copy_rows_out",
     "decode_as_text",
     "fileno",
+    "pipeline",
     "received_notifications",
     "register",
     "rest",
