@@ -22,6 +22,10 @@ __all__ = ["CODECS"]
 
 _SMALLEST_NORMAL = 2.0**-126
 _SINGLE = Struct("!f")
+_DOUBLE = Struct("!d")
+_BITS = Struct("!Q")
+_ONE_TO_EIGHT = tuple(f".{digits}g" for digits in range(1, 9))
+_SIX_TO_EIGHT = _ONE_TO_EIGHT[5:]
 
 
 def _text_decoder(name: str) -> Decoder:
@@ -54,17 +58,28 @@ def _single_from_binary(data: bytes) -> float:
     number: float = value
     if number == 0 or isnan(number) or number - number != 0:
         return number
-    # Halfway to the next single, where reading depends on how the reader rounds: not taken.
-    halfway = [(number + _neighbour(data, step)) / 2 for step in (-1, 1)]
     # Six digits always survive the way through a normal single; subnormals hold fewer.
-    for digits in range(6 if abs(number) >= _SMALLEST_NORMAL else 1, 9):
-        shortest = float(f"{number:.{digits}g}")
+    normal = abs(number) >= _SMALLEST_NORMAL
+    for digits in _SIX_TO_EIGHT if normal else _ONE_TO_EIGHT:
+        shortest = float(format(number, digits))
         try:
-            if _SINGLE.pack(shortest) == data and shortest not in halfway:
-                return shortest
+            if _SINGLE.pack(shortest) != data:
+                continue
         except OverflowError:  # rounded up beyond the largest single
             continue
-    return float(f"{number:.9g}")
+        # Halfway to the next single reading depends on how the reader rounds: not taken.
+        if not (_is_halfway(shortest) if normal else shortest in _halfway(number, data)):
+            return shortest
+    return float(format(number, ".9g"))
+
+
+def _is_halfway(number: float) -> bool:
+    """Whether it lies halfway between two normal singles, whose fraction has 29 bits less."""
+    return _BITS.unpack(_DOUBLE.pack(number))[0] & 0x1FFFFFFF == 0x10000000
+
+
+def _halfway(number: float, data: bytes) -> list[float]:
+    return [(number + _neighbour(data, step)) / 2 for step in (-1, 1)]
 
 
 def _neighbour(data: bytes, step: int) -> float:

@@ -39,6 +39,14 @@ def _time_text_decoder(name: str, *, zoned: bool) -> Callable[[Context], Decoder
 
         def decode(data: bytes) -> object:
             text = ascii_text(name, data)
+            if not zoned and text[2:3] == text[5:6] == ":" and text[:2] != "24":
+                try:
+                    time = datetime.time.fromisoformat(text)
+                except ValueError:
+                    pass  # told below
+                else:
+                    if time.tzinfo is None:
+                        return time
             parsed = parse_time(text)
             if parsed is None or zoned != (parsed[1] is not None):
                 raise bad_text(name, text)
