@@ -270,7 +270,8 @@ class AsyncTransport(asyncio.BufferedProtocol):
             for _ in range(_POLLS):
                 await asyncio.sleep(0)
             return self._arrived or self._ended is not None
-        waiter = self._waiter = self._loop.create_future()
+        waiter: asyncio.Future[bool] = self._loop.create_future()
+        self._waiter = waiter
         timer = self._loop.call_later(seconds, self._wake, False)
         try:
             return await waiter

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from _thread import allocate_lock
 from collections.abc import Callable, Generator
 from time import monotonic
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pgwire import errors
 from pgwire.flows import Flow
@@ -14,6 +13,9 @@ from pgwire.flows.channel import Channel
 from pgwire.net.clock import SLACK, Deadline, seconds_until
 from pgwire.net.lost import CLOSED_UNEXPECTEDLY, lost_reason
 from pgwire.net.readiness import reader, wait_either
+
+if TYPE_CHECKING:
+    import socket
 
 _T = TypeVar("_T")
 _Step = TypeVar("_Step")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import select
-import socket
 from collections.abc import Callable, Sequence
 from math import ceil
+from typing import TYPE_CHECKING
 
 from pgwire.net.clock import Deadline, seconds_until
+
+if TYPE_CHECKING:
+    import socket
 
 if hasattr(select, "poll"):
     # An error or a hang-up shows as neither in nor out: using the socket tells what it is.

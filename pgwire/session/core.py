@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pgwire import errors
 from pgwire.flows import Flow
@@ -23,11 +23,13 @@ from pgwire.flows.idle import terminate
 from pgwire.flows.query import Exchange
 from pgwire.info import ConnectionInfo
 from pgwire.net.clock import Deadline, deadline_after, seconds_until
-from pgwire.net.opened import Opened
 from pgwire.reading import Reading
 from pgwire.session.steps import Cancel, Command, Conversation, End, Run, Transport
 from pgwire.types.context import Context
 from pgwire.types.registry import Registry, default_registry
+
+if TYPE_CHECKING:
+    from pgwire.net.opened import Opened
 
 _T = TypeVar("_T")
 
