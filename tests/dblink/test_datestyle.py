@@ -12,6 +12,7 @@ import pytest
 import dblink
 import pgwire
 from pgwire.testing.cluster import Cluster
+from pgwire.types.range import Range
 
 STYLES = ["ISO, MDY", "German, DMY", "SQL, MDY", "SQL, DMY", "Postgres, MDY", "Postgres, DMY"]
 ZONES = ["UTC", "Asia/Kolkata", "America/New_York"]
@@ -191,7 +192,8 @@ def test_a_range_of_dates(session: dblink.Session) -> None:
         assert error.sqlstate == "22007"
         assert error.hint is not None and "SET DateStyle = ISO" in error.hint
     else:
-        assert session.local is None and value == "[03.02.2020,02.03.2020)"
+        assert session.local is None
+        assert value == Range(datetime.date(2020, 2, 3), datetime.date(2020, 3, 2))
     # As text it is what the server wrote.
     text = session.dblink("c", sql, columns="a text").scalar()
     assert text == "[03.02.2020,02.03.2020)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 from decimal import Decimal
+from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from dblink.plain import input_decoder
 from pgwire.rows.column import Column
 from pgwire.types.context import Context
 from pgwire.types.names import resolve_type_name
+from pgwire.types.range import Range
 from tests.dblink.kit import raises
 
 
@@ -219,8 +221,20 @@ def test_what_takes_a_local_database_says_so(sessions) -> None:
     with raises("0A000", "conversion from text to int4range needs a local database") as caught:
         bare.dblink("c", "SELECT '[1,2)'::text", columns="a int4range")
     assert caught.error.hint is not None and "Session(local=...)" in caught.error.hint
-    # The text of a type that nobody here knows may stay as it is.
-    assert bare.dblink("c", "SELECT '[1,2)'::int4range", columns="a int4range").scalar() == "[1,2)"
+    with raises("0A000", "conversion from text to inet needs a local database"):
+        bare.dblink("c", "SELECT '10.0.0.1'::text", columns="a inet")
+    # What the remote server has made sure of is a value, or stays the text it is.
+    for value, declared, expected in (
+        ("[1,2)", "int4range", Range(1, 2)),
+        ("10.0.0.1", "inet", IPv4Address("10.0.0.1")),
+        ("pg_class", "regclass", "pg_class"),
+        ("$1.50", "money", "$1.50"),
+        ("infinity", "date", "infinity"),
+        ("{-infinity,0044-03-15 BC}", "date[]", ["-infinity", "0044-03-15 BC"]),
+    ):
+        sql = f"SELECT '{value}'::{declared}"
+        for session in sessions:
+            assert session.dblink("c", sql, columns=f"a {declared}").scalar() == expected
 
 
 CASES = ["bool", "int2", "int4", "int8", "numeric(5,2)", "float8", "varchar(3)", "date",
@@ -237,3 +251,13 @@ def test_any_bytes_are_a_value_or_a_clear_error(declared: str, data: bytes) -> N
         convert(data)
     except pgwire.DatabaseError as error:
         assert error.sqlstate is not None
+
+
+def test_the_local_connection_keeps_its_choice(remote: str, local_conninfo: str) -> None:
+    with pgwire.connect(local_conninfo) as local, dblink.Session(local) as session:
+        session.dblink_connect("c", remote)
+        value = session.dblink("c", "SELECT 'infinity'::text", columns="a date").scalar()
+        assert value == "infinity"
+        assert local.unrepresentable == "error"
+        with pytest.raises(pgwire.DataError, match="infinity"):
+            local.query("SELECT date 'infinity'")
