@@ -29,6 +29,7 @@ NOT_AT_IMPORT = [
     "hashlib",
     "hmac",
     "random",
+    "socket",
     "threading",
     "binascii",
     "datetime",
@@ -65,14 +66,19 @@ def test_what_connecting_needs_is_cheap_to_import() -> None:
     brought = imported_by("import pgwire; pgwire.connect, pgwire.Error")
     assert "pgwire.connection" in brought
     assert brought & {*NOT_AT_IMPORT} == set()
-    # Grammars, errors and ways of getting in that not every connection has.
-    assert not brought & {
-        f"pgwire.{room}"
-        for room in (
-            *("aio", "sqlstates", "tls", "testing", "excerpt"),
-            *("conninfo.keyvalue", "conninfo.uri", "conninfo.redaction"),
-        )
-    }
+    # What not every connection needs, and what only connecting does.
+    rooms = ("aio", "sqlstates", "tls", "testing", "excerpt", "copying", "conninfo", "net.connect")
+    assert not brought & {f"pgwire.{room}" for room in rooms}
+
+
+def test_connecting_brings_only_the_grammar_it_reads() -> None:
+    brought = imported_by(
+        "import pgwire\ntry: pgwire.connect(host='/nowhere')\nexcept pgwire.OperationalError: pass"
+    )
+    assert "pgwire.net.connect" in brought
+    rooms = ("aio", "tls", "conninfo.keyvalue", "conninfo.uri", "conninfo.redaction")
+    assert not brought & {f"pgwire.{room}" for room in rooms}
+    assert not brought & {"ssl", "asyncio", "decimal", "hashlib", "random"}
 
 
 def test_both_work_from_a_zip_file(tmp_path: Path) -> None:
