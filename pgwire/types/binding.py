@@ -134,7 +134,7 @@ class ParameterEncoder:
                         send = None
                 if send is None:
                     send = self._one(value)
-                    uniform = uniform and type(value) in self._by_class
+                    uniform = uniform and send is self._by_class.get(type(value))
                     values.append(send[2](value))
                 sends.append(send)
         except errors.Error as error:

@@ -73,7 +73,8 @@ def split_type_name(text: str) -> tuple[tuple[str, ...], bool] | None:
     names: list[str] = []
     for position, token in enumerate(tokens):
         if token == "(" and names and position % 2:
-            if _split(tokens[position - 1 :])[2] or tokens[-1] != ")":
+            words, _, rest = _split(tokens[position - 1 :])
+            if words is None or rest:
                 return None
             break
         if position % 2:

@@ -166,8 +166,10 @@ def _multirange(value: Any) -> str:
 def _range_over(ranges: Any, suffix: str) -> str:
     """A range of numbers may be one of int4, int8 or numeric, between which there is no cast: the
     server knows better which."""
-    bounds = [bound for item in ranges for bound in (item.lower, item.upper) if bound is not None]
-    prefix = _RANGES.get(array_type(bounds))
+    types = {
+        type_of(bound) for item in ranges for bound in (item.lower, item.upper) if bound is not None
+    }
+    prefix = _RANGES.get(types.pop()) if len(types) == 1 else None
     return prefix + suffix if prefix is not None else LITERAL
 
 
