@@ -1,4 +1,4 @@
-"""COPY in the blocking body: methods of its connection, and what is read as it comes. Manual: COPY."""
+"""COPY in the blocking body: its methods, and what is read as it comes. Manual: COPY."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from pgwire.net.blocking import BlockingTransport
+from pgwire.net.blocking import BlockingTransport, drive
 from pgwire.reply import Reply
-from pgwire.session import Command, Session
+from pgwire.session import Command, Session, Step
 from pgwire.session.copying import OpenCopy, Progress, Table
 from pgwire.session.copyrows import OpenRowCopy
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pgwire.rows.column import Column
     from pgwire.rows.factories import RowFactory
 
-__all__ = ["CopyChunks", "CopyMethods", "CopyRows"]
+__all__ = ["CopyChunks", "CopyMethods", "CopyRows", "copy_between"]
 
 _T = TypeVar("_T")
 
@@ -161,6 +161,44 @@ class CopyMethods(Session[BlockingTransport, Reply]):
 
     def _do(self, command: Command[_T]) -> _T:
         raise NotImplementedError
+
+
+def copy_between(
+    source: CopyMethods,
+    source_sql: str,
+    target: CopyMethods,
+    target_sql: str,
+    *,
+    progress: Progress | None = None,
+    timeout: float | None = None,
+) -> int:
+    """Copy data from one connection to another as it is, in bounded memory.
+
+    Args:
+        source, source_sql: a connection, and a COPY … TO STDOUT for it.
+        target, target_sql: another one, and a COPY … FROM STDIN that takes the same format: in
+            binary the types of the columns must be the same, too.
+        progress: called with the bytes of data copied so far and the messages, which are the rows,
+            and a header or trailer, at most once per mebibyte; at the end with the bytes and the
+            number of rows.
+        timeout: seconds until both sides are given up.
+
+    Returns: the number of rows copied.
+
+    Raises the error of the side that fails, whose context tells which that is, and of the target
+    also the line. ProgrammingError, before data flows, if both are one connection, if the number of
+    columns, or binary and text differ (text and CSV cannot be told apart), or if encodings or
+    styles of dates differ so that the target would read something else. Whatever it is, nothing is
+    copied then, and both connections are ready for the next query.
+    """
+    from pgwire.session.between import between
+
+    def perform(pair: tuple[Any, Step]) -> Any:
+        session, step = pair
+        return session._perform(step)
+
+    joint = between(source, source_sql, target, target_sql, progress, timeout)
+    return drive(joint, perform)
 
 
 class _Reader(Generic[_T]):

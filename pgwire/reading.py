@@ -6,9 +6,9 @@ from typing import Final, Protocol
 
 from pgwire import errors
 from pgwire.flows import Flow
-from pgwire.flows.query import Exchange, Outcome, RowSet
+from pgwire.flows.query import CopiedOut, CopyRefused, Exchange, Outcome, RowSet
 from pgwire.net.clock import Deadline, deadline_after
-from pgwire.results import Result
+from pgwire.results import CopyResult, Result
 from pgwire.rows.batches import BatchDecoder, batch_decoder
 from pgwire.rows.column import Column
 from pgwire.rows.decoder import Row
@@ -85,6 +85,7 @@ class Reading:
         """Read the whole reply. Raises the first error in it, at its end; when the end never
         comes, `failure` tells."""
         results: list[Result] = []
+        self.exchange.takes_copies = True
         while (outcome := (yield from self._next_result())) is not None:
             rows: list[Row] = []
             columns: tuple[Column, ...] = ()
@@ -95,7 +96,11 @@ class Reading:
                 while (batch := (yield from self._next_rows())) is not None:
                     rows += batch
             self.failure = self.failure or getattr(outcome, "error", None)
-            if self.failure is None:
+            if isinstance(outcome, CopyRefused):
+                outcome.error.diagnostics.hint = "copy_in sends the data of a COPY FROM STDIN."
+            if isinstance(outcome, CopiedOut):
+                results.append(CopyResult(outcome.data, outcome.format, outcome.tag or ""))
+            elif self.failure is None:
                 results.append(Result(rows, columns, getattr(outcome, "tag", None) or ""))
         if self.failure is not None:
             raise self.failure

@@ -44,3 +44,21 @@ class Result(Sequence[Row]):
 
     def __repr__(self) -> str:
         return f"<Result {self.tag!r}, {len(self.rows)} rows>"
+
+
+class CopyResult(Result):
+    """The result of a COPY … TO STDOUT: its `data`, all of it, in the format that was asked for.
+
+    It has no rows; `format` is "text", which stands for CSV too, or "binary". What may be large is
+    better read with `copy_out` or `copy_chunks`.
+    """
+
+    __slots__ = ("data", "format")
+
+    def __init__(self, data: bytes, format: int, tag: str) -> None:
+        super().__init__([], (), tag)
+        self.data = data
+        self.format = "binary" if format else "text"
+
+    def __repr__(self) -> str:
+        return f"<CopyResult {self.tag!r}, {len(self.data)} bytes of {self.format}>"

@@ -99,12 +99,15 @@ class Copy:
         return self.error
 
     def _give_up(self, reason: str) -> Flow[None]:
-        if self._channel.state.phase == "COPY_IN":
-            text = reason[:_REASON].replace("\0", "")
-            yield self._channel.send(
-                CopyFail(text.encode(self._channel.context.encoding, "backslashreplace"))
-            )
-        yield from self._read()
+        channel = self._channel
+        text = reason[:_REASON].replace("\0", "")
+        data = text.encode(channel.context.encoding, "backslashreplace")
+        while True:
+            if channel.state.phase == "COPY_IN":
+                yield channel.send(CopyFail(data))
+            if not (yield from self._read()):
+                return
+            # It had not begun when it was given up, and now it has.
 
     def _read(self) -> Flow[bool]:
         """Read on until the data begins, or, false, the server is ready for the next query."""

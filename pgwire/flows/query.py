@@ -9,13 +9,15 @@ from pgwire import errors
 from pgwire.flows import RECEIVE, Flow
 from pgwire.flows.channel import Channel
 from pgwire.protocol import backend
-from pgwire.protocol.copydata import CopyDone
+from pgwire.protocol.copydata import CopyData, CopyDone
+from pgwire.protocol.copystream import payload
 from pgwire.protocol.frontend import Bind, CopyFail, Describe, Execute, Parse, Query, Sync
 from pgwire.protocol.message import Message
 from pgwire.rows.column import Column
 from pgwire.rows.decoder import Row
 
 _DATA_ROW = b"D"[0]
+_COPY_OUT, _COPY_DATA = b"Hd"
 _COPY_STARTS = {b"G"[0]: "FROM STDIN", b"H"[0]: "TO STDOUT", b"W"[0]: "BOTH"}
 
 RowDecoder: TypeAlias = Callable[[bytearray, int, int], tuple[list[Row], int]]
@@ -72,7 +74,21 @@ class CopyRefused:
         )
 
 
-Outcome = RowSet | Completed | EmptyQuery | Failed | CopyRefused
+class CopiedOut:
+    """A COPY TO STDOUT has been read, for who has asked for it with `Exchange.takes_copies`: its
+    `data`, the `format` of that, 0 for text and CSV and 1 for binary, and its `tag` ("COPY 3"), or
+    the `error` that it ended with."""
+
+    __slots__ = ("data", "error", "format", "tag")
+
+    def __init__(self, format: int) -> None:
+        self.format = format
+        self.data = b""
+        self.tag: str | None = None
+        self.error: errors.DatabaseError | None = None
+
+
+Outcome = RowSet | Completed | EmptyQuery | Failed | CopyRefused | CopiedOut
 
 
 def simple_query(channel: Channel, sql: str) -> Exchange:
@@ -134,7 +150,7 @@ class Exchange:
     skipped. Between two flows, and when one was cut short by a deadline, the exchange is
     consistent: calling again goes on where it stopped."""
 
-    __slots__ = ("_channel", "_extended", "_request", "_rows", "done")
+    __slots__ = ("_channel", "_extended", "_request", "_rows", "done", "takes_copies")
 
     def __init__(
         self, channel: Channel, request: Sequence[Message], *, extended: bool = False
@@ -144,6 +160,8 @@ class Exchange:
         self._extended = extended
         self._rows: RowSet | None = None
         self.done = False
+        self.takes_copies = False
+        """Whether the data of a COPY TO STDOUT is kept, instead of refusing the COPY."""
 
     def send(self) -> Flow[None]:
         """Send the query. What is too long or holds a NUL is refused before a byte goes out."""
@@ -157,6 +175,8 @@ class Exchange:
             yield from self.next_rows()
         while not self.done:
             kind, start, end = yield from self._channel.receive()
+            if kind == _COPY_OUT and self.takes_copies:
+                return (yield from self._copy_out(CopiedOut(self._channel.frames.data[start])))
             if kind in _COPY_STARTS:
                 return (yield from self._refuse_copy(_COPY_STARTS[kind]))
             outcome = self._outcome(self._channel.decode(kind, start, end))
@@ -233,6 +253,7 @@ class Exchange:
     def finish(self) -> Flow[errors.DatabaseError | None]:
         """Skip all that is left, to ReadyForQuery; the first error met, if any."""
         first: errors.DatabaseError | None = None
+        self.takes_copies = False
         while True:
             current = self._rows
             outcome = yield from self.next_result()
@@ -266,6 +287,29 @@ class Exchange:
                 detail=f"{message.label} in phase {channel.state.phase}",
             )
         return None  # ParseComplete, BindComplete, NoData: nothing that a caller would see
+
+    def _copy_out(self, copied: CopiedOut) -> Flow[CopiedOut]:
+        channel = self._channel
+        frames = channel.frames
+        pieces: list[bytes | bytearray] = []
+        while copied.tag is None and copied.error is None:
+            begin, stop = frames.bounds
+            data, count, end = payload(frames.data, begin, stop, frames.maximum)
+            if count:
+                channel.state.received(_COPY_DATA, frames.data, begin + 5, end)
+                frames.take(end)
+                pieces.append(data)
+                continue
+            kind, start, end = yield from channel.receive()
+            message = channel.decode(kind, start, end)
+            if isinstance(message, CopyData):
+                pieces.append(message.data)
+            elif isinstance(outcome := self._outcome(message), Completed):
+                copied.tag = outcome.tag
+            elif isinstance(outcome, Failed):
+                copied.error = outcome.error
+        copied.data = b"".join(pieces)
+        return copied
 
     def _refuse_copy(self, direction: str) -> Flow[CopyRefused]:
         channel = self._channel

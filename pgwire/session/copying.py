@@ -234,8 +234,8 @@ class Copying(Queries[TransportT, ReplyT]):
                 return copy.last_words() or error
             return cause
         if self._current is copy:
-            # An InterfaceError is about somebody else, who is using the connection.
-            if not copy.done and not isinstance(error, errors.InterfaceError):
+            # At the start an InterfaceError is about somebody else, who is using the connection.
+            if not copy.done and (copy.begun or not isinstance(error, errors.InterfaceError)):
                 yield from self._resynchronise()
             self._current = None
         return expired(timeout) if isinstance(error, errors.TimeoutExpired) else cause
