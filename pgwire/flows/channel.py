@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from pgwire import errors
 from pgwire.flows import RECEIVE, Flow
@@ -28,6 +28,12 @@ _CONTEXT_FIELDS = {
     "IntervalStyle": "interval_style",
     "TimeZone": "time_zone",
 }
+
+
+# What is made for one context serves all connections that have an equal one, and is found quickest
+# if theirs is the same object.
+_CONTEXTS: Final[dict[Context, Context]] = {}
+_MAXIMUM_CONTEXTS: Final = 64
 
 
 class Notification:
@@ -265,4 +271,10 @@ class Channel:
                 self.state.close()  # what comes now cannot be read
                 raise
         if field is not None:
-            self.context = self.context.replace(**{field: value})
+            self.context = _shared(self.context.replace(**{field: value}))
+
+
+def _shared(context: Context) -> Context:
+    if len(_CONTEXTS) >= _MAXIMUM_CONTEXTS:
+        _CONTEXTS.clear()
+    return _CONTEXTS.setdefault(context, context)

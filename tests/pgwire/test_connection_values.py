@@ -112,7 +112,6 @@ SAMPLES: dict[str, object] = {
     "'pg_class'::regclass": "pg_class",
     "'16/B374D848'::pg_lsn": LSN("16/B374D848"),
     "pg_sleep(0)": "",
-    "(1, 'x')": "(1,x)",
 }
 
 
@@ -141,3 +140,16 @@ def test_what_cannot_be_sent_is_refused_before_a_byte(connection: pgwire.Connect
     with pytest.raises(pgwire.DataError, match="NUL"):
         connection.query("SELECT 'a\0b'")
     assert connection.query("SELECT $1::int", [5]).scalar() == 5
+
+
+def test_connections_with_equal_settings_share_their_context(cluster: Cluster) -> None:
+    from pgwire.flows import channel
+
+    with pgwire.connect(cluster.conninfo()) as one, pgwire.connect(cluster.conninfo()) as other:
+        assert one.context is other.context
+        other.execute("SET datestyle TO german")
+        assert other.context != one.context
+        for number in range(channel._MAXIMUM_CONTEXTS):
+            one.execute(f"SET timezone TO '+{number % 12}:{number // 12:02}'")
+        assert len(channel._CONTEXTS) <= channel._MAXIMUM_CONTEXTS
+        assert other.context.date_style.startswith("German")
