@@ -128,9 +128,7 @@ class BatchDecoder:
                 return rows, position
             self._step = min(2 * self._step, _LONGEST_STEP)
             rows += walked
-            for i, values in enumerate(zip(*walked, strict=True)):
-                if None in values:
-                    scanner.nullable |= 1 << i
+            scanner.unlike(walked)
         walked, position = self._walk(data, position, end, sys.maxsize)
         rows += walked
         return rows, position
@@ -152,7 +150,9 @@ class BatchDecoder:
         if can_scan(kinds):
             self._scanner = Scanner(kinds, encoding, self._kind)
 
-    def _walk(self, data: bytes | bytearray, start: int, end: int, limit: int) -> tuple[list[Row], int]:
+    def _walk(
+        self, data: bytes | bytearray, start: int, end: int, limit: int
+    ) -> tuple[list[Row], int]:
         loop = self._loop
         assert loop is not None
         with memoryview(data) as view:

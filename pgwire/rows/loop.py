@@ -90,7 +90,11 @@ _CONVERT = {
     "text": "v{i} = str(data[p:q], encoding)",
     "text int": "v{i} = int(data[p:q])",
     "text float": "v{i} = float(data[p:q])",
-    "text numeric": ("v{i} = Decimal(str(data[p:q], 'ascii')) if exact else decode{i}(data[p:q])"),
+    # Python knows more kinds of NaN than the server does.
+    "text numeric": (
+        "s = str(data[p:q], 'ascii')\n"
+        "    v{i} = Decimal(s) if exact and not ('N' in s or 'n' in s) else decode{i}(data[p:q])"
+    ),
     "bytes": "v{i} = data[p:q]",
     "number": "v{i}, = read_{layout}(data, p)",
     "bool": "v{i} = (False, True)[data[p]]",

@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import chain, compress
 from struct import unpack
-from typing import Final
+from typing import Final, NamedTuple
 
 from pgwire.rows.convert import (
     Cache,
@@ -35,11 +35,15 @@ from pgwire.rows.convert import (
 )
 from pgwire.rows.decoder import Row
 from pgwire.rows.kinds import Kind
+from pgwire.types.codec import Decoder
 
 __all__ = ["MAX_COLUMNS", "Scanner", "can_scan"]
 
 MAX_COLUMNS: Final = 100
 """The sum of so many lengths below 256 stays below 65536."""
+
+_ENOUGH: Final = 50
+"""Rows that show what the others are like."""
 
 _ISO: Final = r".{4}-.{2}-.{2} (?!24).{2}:.{2}:.{2}(?:\.[0-9]{1,6})?"
 # More than any text: so an infinity or a year BC ends the run, and Python's fromisoformat is never
@@ -63,53 +67,56 @@ def can_scan(kinds: Sequence[Kind]) -> bool:
 class Scanner:
     """Decodes rows of columns of these `kinds`, in frames of type byte `kind`.
 
-    `nullable` is a bit for each column that may be NULL; others end the run with a NULL. It may be
-    changed at any time.
+    It learns what the rows are like: which columns hold NULLs, which hold texts of one length, and
+    whether rows are longer than 255 bytes. A row that is unlike what is known ends a run.
     """
 
-    __slots__ = ("_constant", "_converts", "_kind", "_kinds", "_text_only", "nullable")
+    __slots__ = ("_converts", "_kind", "_kinds", "_learning", "_likeness", "_text_only")
 
     def __init__(self, kinds: Sequence[Kind], encoding: str, kind: int) -> None:
-        self.nullable = 0
-        self._kinds = kinds
+        self._kinds = [(column.way, column.size) for column in kinds]
         self._kind = kind
         self._converts = [_conversion(column, encoding) for column in kinds]
         self._text_only = all(column.way == "text" for column in kinds)
+        self._likeness = Likeness(0, tuple([column.size for column in kinds]), long=False)
+        self._learning = True
 
     def __call__(self, data: bytes | bytearray, start: int, end: int) -> tuple[list[Row], int]:
         """The rows of complete frames at the front of data[start:end], as far as they look as
         expected, and where they end. Raises anything if they do not hold what they seem to."""
-        nullable = self.nullable
-        pattern = _pattern(tuple((k.way, k.size) for k in self._kinds), nullable, self._kind)
+        likeness = self._likeness
+        pattern = _pattern(tuple(self._kinds), likeness, self._kind)
         with memoryview(data) as view, view[start:end] as batch:
             text = str(batch, "latin-1")
         found = pattern.findall(text)
-        rest = len(found.pop()[-1]) if found and found[-1][-1] else 0
+        if found and not found[-1][0]:
+            found.pop()  # what is left
         count = len(found)
         if not count:
             return [], start
         groups = pattern.groups
         flat = list(chain.from_iterable(found))
         del found
-        high = "".join(flat[0::groups]).encode("latin-1")
-        low = "".join(flat[1::groups]).encode("latin-1")
-        group = 2
+        group = 2 if likeness.long else 1
+        frames = bytearray(2 * count)
+        if likeness.long:
+            frames[0::2] = "".join(flat[0::groups]).encode("latin-1")
+        frames[1::2] = "".join(flat[group - 1 :: groups]).encode("latin-1")
         fixed = 6 + 4 * len(self._kinds)
         total = 0
         ascii = self._text_only and text.isascii()
+        sizes = list(likeness.sizes)
         columns: list[Sequence[object]] = []
-        for i, column in enumerate(self._kinds):
-            may_be_null = nullable >> i & 1
+        for i, size in enumerate(likeness.sizes):
             present: list[str] | None = None
-            if column.size:
+            if size:
                 values = flat[group::groups]
                 group += 1
-                if may_be_null:
-                    # The group of a NULL is empty, and no other is.
-                    present = values
+                if likeness.nullable >> i & 1:
+                    present = values  # the group of a NULL is empty, and no other is
                     total += _wide(bytes(map(len, values)))
                 else:
-                    fixed += column.size
+                    fixed += size
             else:
                 claims, values = flat[group::groups], flat[group + 1 :: groups]
                 group += 2
@@ -122,20 +129,41 @@ class Scanner:
                 elif claimed != lengths:
                     raise Unlike
                 total += _wide(lengths)
-                if ascii:
-                    columns.append(values)
-                    continue
-            columns.append(self._converts[i](values, present))
-        frames = bytearray(2 * count)
-        frames[0::2] = high
-        frames[1::2] = low
+                if self._kinds[i][0] not in _TEXT_FORMS and len(set(claimed)) == 1:
+                    sizes[i] = claimed[0]
+            columns.append(values if ascii and not present else self._converts[i](values, present))
         # All sums at once: numbers of 16 bits side by side in a large one. None of them overflows.
         if total + int.from_bytes(fixed.to_bytes(2) * count) != int.from_bytes(frames):
             raise Unlike
-        consumed = 256 * sum(high) + sum(low) + count
-        if consumed != end - start - rest:
+        consumed = 256 * sum(frames[0::2]) + sum(frames[1::2]) + count
+        if start + consumed > end:
             raise Unlike
+        if self._learning and count >= _ENOUGH:
+            self._learning = False
+            self._likeness = Likeness(likeness.nullable, tuple(sizes), long=likeness.long)
         return list(zip(*columns, strict=True)), start + consumed
+
+    def unlike(self, rows: Sequence[Row]) -> None:
+        """Take note that `rows` follow where a run has ended, so that the next goes on there."""
+        nullable = self._likeness.nullable
+        for i, values in enumerate(zip(*rows, strict=True)):
+            if None in values:
+                nullable |= 1 << i
+        if nullable == self._likeness.nullable:
+            sizes = tuple([size for _way, size in self._kinds])
+            self._likeness = Likeness(nullable, sizes, long=True)
+        else:
+            self._likeness = Likeness(nullable, self._likeness.sizes, long=self._likeness.long)
+
+
+class Likeness(NamedTuple):
+    """What rows are expected to be like. `nullable` has a bit for each column in which there are
+    NULLs; `sizes` are those of the columns in bytes, 0 if they vary; `long` tells of rows of more
+    than 255 bytes."""
+
+    nullable: int
+    sizes: tuple[int, ...]
+    long: bool
 
 
 def _wide(lengths: bytes) -> int:
@@ -146,10 +174,13 @@ def _wide(lengths: bytes) -> int:
 
 
 @lru_cache(maxsize=256)
-def _pattern(shape: tuple[tuple[str, int], ...], nullable: int, kind: int) -> re.Pattern[str]:
+def _pattern(shape: tuple[tuple[str, int], ...], likeness: Likeness, kind: int) -> re.Pattern[str]:
     null = r"\xff\xff\xff\xff"
-    pieces = [rf"\x{kind:02x}\0\0(.)(.)\x{len(shape) >> 8:02x}\x{len(shape) & 255:02x}"]
-    for i, (way, size) in enumerate(shape):
+    nullable = likeness.nullable
+    length = r"(.)(.)" if likeness.long else r"\0(.)"
+    pieces = [rf"\x{kind:02x}\0\0{length}\x{len(shape) >> 8:02x}\x{len(shape) & 255:02x}"]
+    for i, (way, _size) in enumerate(shape):
+        size = likeness.sizes[i]
         if size:
             value = rf"\0\0\0\x{size:02x}(.{{{size}}})"
         else:
@@ -158,9 +189,9 @@ def _pattern(shape: tuple[tuple[str, int], ...], nullable: int, kind: int) -> re
             if nullable >> (i + 1) & 1:
                 value += r"(?<!\xff)"
         pieces.append(f"(?:{value}|{null})" if nullable >> i & 1 else value)
-    if not shape[-1][1]:
+    if not likeness.sizes[-1]:
         pieces.append(rf"(?=\x{kind:02x}\0)")
-    return re.compile("".join(pieces) + "|(.+)", re.DOTALL)
+    return re.compile("".join(pieces) + "|.+", re.DOTALL)
 
 
 # From the characters of a column to its values. A conversion that raises has met something that
@@ -183,11 +214,11 @@ def _conversion(column: Kind, encoding: str) -> _Convert:
     if way == "text date":
         return _each(Cache(lambda raw: decode(raw.encode("latin-1"))).__getitem__)
     if way == "text int":
-        return _numerals(int)
+        return _numerals(int, decode)
     if way == "text float":
-        return _numerals(float)
+        return _numerals(float, decode)
     if way == "text numeric":
-        return _numerics
+        return _numerals(decimals, decode)
     if way in _TEXT_FORMS:
         return _each(datetime.datetime.fromisoformat)
     return _each(lambda raw: decode(raw.encode("latin-1")))
@@ -242,22 +273,15 @@ def _each(function: Callable[[str], object]) -> _Convert:
     return convert
 
 
-def _numerals(function: Callable[[str], object]) -> _Convert:
+def _numerals(function: Callable[[str], object], decode: Decoder) -> _Convert:
     convert_each = _each(function)
+    convert_carefully = _each(lambda raw: decode(raw.encode("latin-1")))
 
     def convert(values: list[str], present: list[str] | None) -> Sequence[object]:
-        # Python takes other digits and spaces, too; the codec, which reads bytes, does not.
-        if not "".join(values).isascii():
-            raise Unlike
+        # Python takes other digits and spaces than ASCII's, too, and knows more kinds of NaN.
+        joined = "".join(values)
+        if not joined.isascii() or "N" in joined or "n" in joined or not traps_bad_decimals():
+            return convert_carefully(values, present)
         return convert_each(values, present)
 
     return convert
-
-
-def _numerics(values: list[str], present: list[str] | None) -> Sequence[object]:
-    if not traps_bad_decimals():
-        raise Unlike
-    return _decimals(values, present)
-
-
-_decimals: Final = _numerals(decimals)

@@ -72,15 +72,15 @@ def stride_decoder(kinds: Sequence[Kind], kind: int) -> Stride:
                 stop = start + count * stride
         if not count:
             return [], start
-        with memoryview(data) as view, view[start:stop] as run:
-            if fast is None:
-                return list(unpack(run)), stop
-            if all(exact_slices(data, start + offset, stop, stride) for offset in moments):
-                try:
-                    return fast(unpack(run)), stop
-                except OverflowError:
-                    pass
-            return slow(unpack(run)), stop
+        run = memoryview(data)[start:stop]
+        if fast is None:
+            return list(unpack(run)), stop
+        if all(exact_slices(data, start + offset, stop, stride) for offset in moments):
+            try:
+                return fast(unpack(run)), stop
+            except OverflowError:
+                pass
+        return slow(unpack(run)), stop
 
     return decode
 
