@@ -144,6 +144,9 @@ def _setting(where: Server, interpreters: dict[str, Interpreter]) -> dict[str, s
         "machine": f"{os.cpu_count()} x {_processor()}, {platform.system()} {platform.machine()}",
         "server": f"PostgreSQL {version}",
     }
+    if hasattr(os, "getloadavg"):
+        # Who else was working: figures of a busy machine are worth little.
+        setting["load before"] = f"{os.getloadavg()[0]:.1f}"
     for one in interpreters.values():
         peers = ", ".join(f"{name} {version}" for name, version in one.packages.items())
         setting[f"{one.implementation} {one.version}"] = peers

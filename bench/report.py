@@ -88,7 +88,7 @@ def verdict_rows(run: Run) -> list[tuple[str, ...]]:
 VERDICT_HEAD = ("workload", "who", "to", "ratio", "must", "goal", "prototype", "reached")
 
 
-SUMMARY_HEAD = ("", "pgwire or dblink", "best in C", "ratio", "to pg8000")
+SUMMARY_HEAD = ("", "pgwire or dblink", "compared with", "ratio", "to pg8000")
 
 
 def _memory(peak: float | None, limit: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from bench.results import Measurement, Run, base_of, judge
 from bench.workloads import CONTESTANTS, WORKLOADS, Target
 
 ROOT = Path(__file__).resolve().parents[2]
+TOPS = (ROOT, ROOT / "pgwire")
 
 
 def measured(workload: str, contestant: str, *seconds: float, peak: float = 30.0) -> Measurement:
@@ -189,3 +191,12 @@ def test_the_page_tells_of_every_workload() -> None:
     told = [row.partition("|")[0] for row in section.split("\n| ")[1:]]
     named = {name.strip() for cell in told for name in cell.split(",")}
     assert all(name in named or name[0] in named for name in WORKLOADS)
+
+
+def test_the_page_names_files_that_exist() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text("utf-8")
+    named = set(re.findall(r"`([a-z_/]+(?:\.py|\.sql|/))`", page))
+    assert len(named) > 10
+    missing = [name for name in named if not any((top / name).exists() for top in TOPS)]
+    # What `make bench` writes.
+    assert [name for name in missing if not name.startswith("build/")] == []
