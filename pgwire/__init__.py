@@ -13,8 +13,13 @@ if TYPE_CHECKING:
     from pgwire import errors as errors
     from pgwire import sqlstates as sqlstates
     from pgwire.aio import AsyncConnection, AsyncReply, connect_async
+    from pgwire.aio.copies import AsyncCopyChunks, AsyncCopyRows, copy_between_async
+    from pgwire.aio.cursor import AsyncCursor
     from pgwire.aio.pipeline import AsyncPipeline, AsyncPromise
+    from pgwire.aio.stream import AsyncStream
     from pgwire.connection import Connection, connect, wait_any
+    from pgwire.copies import CopyChunks, CopyRows, copy_between
+    from pgwire.cursor import Cursor
     from pgwire.errors import (
         ConnectionLost,
         ConninfoError,
@@ -41,23 +46,33 @@ if TYPE_CHECKING:
     from pgwire.pipeline import Pipeline, Promise
     from pgwire.protocol.scram import forget_scram_keys
     from pgwire.reply import Reply
-    from pgwire.results import Result
+    from pgwire.results import CopyResult, Result
     from pgwire.rows.column import Column
+    from pgwire.rows.factories import callable_row, dataclass_row, dict_row, namedtuple_row
+    from pgwire.stream import Stream
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AsyncConnection",
+    "AsyncCopyChunks",
+    "AsyncCopyRows",
+    "AsyncCursor",
     "AsyncPipeline",
     "AsyncPromise",
     "AsyncReply",
+    "AsyncStream",
     "Column",
     "Completed",
     "Connection",
     "ConnectionInfo",
     "ConnectionLost",
     "ConninfoError",
+    "CopyChunks",
     "CopyRefused",
+    "CopyResult",
+    "CopyRows",
+    "Cursor",
     "DataError",
     "DatabaseError",
     "Diagnostics",
@@ -79,12 +94,19 @@ __all__ = [
     "Result",
     "RowSet",
     "Stopwatch",
+    "Stream",
     "TimeoutExpired",
     "TokenRequest",
     "Warning",
+    "callable_row",
     "connect",
     "connect_async",
+    "copy_between",
+    "copy_between_async",
+    "dataclass_row",
+    "dict_row",
     "forget_scram_keys",
+    "namedtuple_row",
     "wait_any",
 ]
 
@@ -93,7 +115,12 @@ __all__ = [
 _NAMES = {
     "pgwire.aio": "AsyncConnection AsyncReply connect_async",
     "pgwire.aio.pipeline": "AsyncPipeline AsyncPromise",
+    "pgwire.aio.cursor": "AsyncCursor",
+    "pgwire.aio.stream": "AsyncStream",
+    "pgwire.aio.copies": "AsyncCopyChunks AsyncCopyRows copy_between_async",
     "pgwire.connection": "Connection connect wait_any",
+    "pgwire.copies": "CopyChunks CopyRows copy_between",
+    "pgwire.cursor": "Cursor",
     "pgwire.errors": (
         "ConnectionLost ConninfoError DatabaseError DataError Diagnostics Error IntegrityError"
         " InterfaceError InternalError NotSupportedError OperationalError PipelineAborted"
@@ -107,8 +134,10 @@ _NAMES = {
     "pgwire.pipeline": "Pipeline Promise",
     "pgwire.protocol.scram": "forget_scram_keys",
     "pgwire.reply": "Reply",
-    "pgwire.results": "Result",
+    "pgwire.results": "CopyResult Result",
     "pgwire.rows.column": "Column",
+    "pgwire.rows.factories": "callable_row dataclass_row dict_row namedtuple_row",
+    "pgwire.stream": "Stream",
 }
 _HOMES = {name: room for room, names in _NAMES.items() for name in names.split()}
 _ROOMS = ("conninfo", "errors", "sqlstates")  # may be used as attributes, without an import

@@ -36,13 +36,16 @@ from pgwire.session import (
     Step,
 )
 from pgwire.session.pipelines import OpenPipeline
+from pgwire.session.queries import CHUNK_ROWS
 
 if TYPE_CHECKING:
     import socket
     import ssl
     from enum import Enum
 
+    from pgwire.aio.cursor import AsyncCursor
     from pgwire.aio.pipeline import AsyncPipeline
+    from pgwire.aio.stream import AsyncStream
     from pgwire.rows.factories import RowFactory
 
     ParameterRows: TypeAlias = Iterable[Sequence[object]] | AsyncIterable[Sequence[object]]
@@ -126,7 +129,7 @@ class AsyncConnection(AsyncCopyMethods):
             DatabaseError: the server's error, of the class of its SQLSTATE.
             TimeoutExpired: `timeout` has passed; the query has been cancelled.
             ConnectionLost: the server is gone; the connection is closed.
-            NotSupportedError: the statement is a COPY.
+            NotSupportedError: a statement is a COPY FROM STDIN (`copy_in` sends its data).
 
         After any error but a lost connection the connection is ready for the next query. A query
         that is interrupted (Ctrl-C, a task that is cancelled) is cancelled on the server.
@@ -163,6 +166,69 @@ class AsyncConnection(AsyncCopyMethods):
         connection is busy until the reply has been read to its end.
         """
         return await self._do(self._send(sql, params, timeout))
+
+    def stream(
+        self,
+        sql: str,
+        params: Sequence[object] = (),
+        *,
+        rows: RowFactory[Any] | None = None,
+        chunk_rows: int = CHUNK_ROWS,
+        timeout: float | None = None,
+    ) -> AsyncStream:
+        """The rows of `sql` one after the other, in bounded memory however many they are.
+
+        To be used as a context manager and an iterator of rows. The server computes `chunk_rows`
+        rows at a time, and none after the chunk, or the one that follows it, in which the block is
+        left. In the meantime the connection can do nothing else: for that see `cursor`.
+
+        Args:
+            sql: one statement, with $1, $2, ….
+            params: values of the parameters.
+            rows: makes something else of each row than a tuple, as `pgwire.dict_row`.
+            chunk_rows: how many rows to ask for at a time.
+            timeout: seconds until the query is cancelled on the server, from its begin to the last
+                row, your own time between the rows included.
+
+        Raises, when it is begun or iterated, what `query` does: the server's error comes after the
+        rows before it. Manual: 54.2.3, Execute.
+        """
+        from pgwire.aio.stream import AsyncStream
+        from pgwire.session.streams import OpenStream
+
+        return AsyncStream(OpenStream(self, sql, params, rows, chunk_rows, timeout), self._do)
+
+    def cursor(
+        self,
+        sql: str,
+        params: Sequence[object] = (),
+        *,
+        name: str | None = None,
+        scroll: bool = False,
+        hold: bool = False,
+        rows: RowFactory[Any] | None = None,
+    ) -> AsyncCursor:
+        """A cursor on the server, from which rows are fetched as they are wanted, other commands
+        in between.
+
+        To be used as a context manager; it is declared when that is entered, or when rows are first
+        fetched. It lives in a transaction, unless `hold`.
+
+        Args:
+            sql: a SELECT or VALUES, with $1, $2, ….
+            params: values of the parameters.
+            name: its name; else one is made.
+            scroll: whether it can be read backwards too.
+            hold: whether it outlives its transaction. The server keeps all its rows then.
+            rows: makes something else of each row than a tuple, as `pgwire.dict_row`.
+
+        Raises, when it is declared, ProgrammingError if there is no transaction for it to live in,
+        and what `query` does. Manual: DECLARE, FETCH, MOVE, CLOSE.
+        """
+        from pgwire.aio.cursor import AsyncCursor
+        from pgwire.session.cursors import OpenCursor
+
+        return AsyncCursor(OpenCursor(self, sql, params, name, scroll, hold, rows), self._do)
 
     async def executemany(
         self,

@@ -14,7 +14,7 @@ value that the generator returns is the result of the conversation. `pgwire/net/
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 _T = TypeVar("_T")
 
@@ -23,3 +23,9 @@ RECEIVE = None
 
 Need: TypeAlias = "bytes | Callable[[], bytes] | None"
 Flow: TypeAlias = Generator[Need, "bytes | None", _T]
+
+
+def untouched(flow: Flow[object]) -> bool:
+    """Whether nobody has begun to run `flow`: then it has sent nothing, and changed nothing."""
+    made: Any = flow  # the attributes are those of generators, not of everything that is like one
+    return made.gi_frame is not None and not made.gi_running and not made.gi_suspended

@@ -33,7 +33,7 @@ FLUSH: Final = Flush().encode()
 
 _DESCRIBE_PORTAL: Final = Describe(b"P", b"").encode()
 _FLIGHT: Final = ("bind", "execute", "sync")
-_DESCRIBED_FLIGHT: Final = ("bind", "describe", "execute described", "sync")
+_EXECUTES: Final = {False: "execute", True: "execute described"}
 
 _BIND_COMPLETE: Final = backend.BindComplete().encode()
 _READY_FOR_QUERY: Final = b"Z\0\0\0\5"
@@ -153,26 +153,33 @@ class PreparedQuery(Exchange):
         channel = self._channel
         shape = self.shape = statement.shape(self._registry, channel.context)
         before: list[Message] = channel.statements.take_closing() if self._reused else []
-        steps = ["close"] * len(before)
-        if self._reused and not statement.name:
-            before.append(Parse(b"", channel.encode(self._sql, "the query"), self._oids))
-            steps.append("parse")
-        if statement.verified and statement.name and not before:
+        described = self._described(statement)
+        if not before and not described:
             if self._values:
                 bind = statement.bind(self._formats, self._values, shape)
                 return b"".join((bind, EXECUTE, SYNC)), _FLIGHT
             if shape.flight is None:
                 shape.flight = statement.bind((), (), shape) + EXECUTE + SYNC
             return shape.flight, _FLIGHT
+        parts, steps = self._opening(statement, shape, before)
+        return b"".join((*parts, EXECUTE, SYNC)), (*steps, _EXECUTES[described], "sync")
+
+    def _opening(
+        self, statement: Statement, shape: Shape, before: Sequence[Message]
+    ) -> tuple[list[bytes], list[str]]:
+        """What makes the portal, all that comes before Execute; and the steps that this adds."""
         parts = [message.encode() for message in before]
+        steps = ["close"] * len(parts)
+        if self._reused and not statement.name:
+            sql = self._channel.encode(self._sql, "the query")
+            parts.append(Parse(b"", sql, self._oids).encode())
+            steps.append("parse")
         parts.append(statement.bind(self._formats, self._values, shape))
+        steps.append("bind")
         if self._described(statement):
             parts.append(_DESCRIBE_PORTAL)
-        parts += (EXECUTE, SYNC)
-        return b"".join(parts), [
-            *steps,
-            *(_DESCRIBED_FLIGHT if self._described(statement) else _FLIGHT),
-        ]
+            steps.append("describe")
+        return parts, steps
 
     def _described(self, statement: Statement) -> bool:
         """Whether the portal is described: what is known of its columns may be out of date."""
@@ -184,8 +191,8 @@ class PreparedQuery(Exchange):
         return self._channel.frames.pending > 0
 
     def whole_reply(self) -> tuple[list[Row], tuple[Column, ...], str] | None:
-        """The rows, their columns and the command tag, if a whole reply has come, and nothing else; otherwise None
-        and nothing has been taken: then read on by `next_result`.
+        """The rows, their columns and the command tag, if a whole reply has come, and nothing
+        else; otherwise None, and nothing has been taken: then read on by `next_result`.
 
         This is what nearly every reply looks like: BindComplete, DataRows, CommandComplete and
         ReadyForQuery, to the last byte. Their order is the one that the state expects, or the

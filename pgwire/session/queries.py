@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pgwire import errors
-from pgwire.flows import RECEIVE, Flow
+from pgwire.flows import RECEIVE, Flow, untouched
 from pgwire.flows.prepared import PreparedQuery
-from pgwire.flows.query import describe, extended_query, simple_query, skip
+from pgwire.flows.query import Exchange, describe, extended_query, simple_query, skip
 from pgwire.net.clock import Deadline, deadline_after
 from pgwire.reading import Reading
 from pgwire.results import Result
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pgwire.rows.factories import RowFactory
 
 _T = TypeVar("_T")
+
+CHUNK_ROWS = 1000
+"""Rows that a stream and a cursor ask for at a time."""
 
 
 class Queries(Core[TransportT, ReplyT]):
@@ -105,21 +108,35 @@ class Queries(Core[TransportT, ReplyT]):
         rows: RowFactory[Any] | None,
     ) -> Command[Result]:
         self._check_ready()
-        deadline = deadline_after(timeout)
         oids, formats, values = self._encode_parameters(params)
-        exchange = PreparedQuery(self._channel, sql, oids, formats, values, self.registry)
-        self._current = reply = self._new_reply(exchange, deadline)
+        query = PreparedQuery(self._channel, sql, oids, formats, values, self.registry)
+        reply = self._new_reply(query, deadline_after(timeout))
+        return (yield from self._converse(reply, _fetch(reply, query), timeout, rows))
+
+    def _answer(self, exchange: Exchange, rows: RowFactory[Any] | None) -> Command[Result]:
+        """Run an exchange that has been made elsewhere; its last result."""
+        self._check_ready()
+        reply = self._new_reply(exchange, None)
+        return (yield from self._converse(reply, _collect(reply, exchange), None, rows))
+
+    def _converse(
+        self,
+        reply: ReplyT,
+        flow: Flow[Result],
+        timeout: float | None,
+        rows: RowFactory[Any] | None,
+    ) -> Command[Result]:
+        """Run `flow`, which sends the exchange of `reply` and reads all of that."""
+        self._current = reply
         try:
-            result = yield from self._run(_fetch(reply, exchange), deadline)
+            result = yield from self._run(flow, reply.deadline)
         except BaseException as error:
-            if exchange.started:
+            late = isinstance(error, errors.TimeoutExpired)
+            if not untouched(flow) or late:  # else somebody else is using the connection
                 # If a decoder or a notice handler failed, the query did not.
-                cancel = not isinstance(error, Exception) or isinstance(
-                    error, errors.TimeoutExpired
-                )
-                yield from self._resynchronise(cancel=cancel)
+                yield from self._resynchronise(cancel=late or not isinstance(error, Exception))
             self._current = None
-            if isinstance(error, errors.TimeoutExpired):
+            if late:
                 raise expired(timeout) from None
             if isinstance(error, errors.ConnectionLost) and reply.failure is not None:
                 raise reply.failure from None  # the server's last words say more
@@ -170,6 +187,12 @@ def _fetch(reply: Reading, query: PreparedQuery) -> Flow[Result]:
     if whole is None:
         return (yield from reply.collect(as_text=False))[-1]
     return Result(*whole)
+
+
+def _collect(reply: Reading, exchange: Exchange) -> Flow[Result]:
+    """Send `exchange`, whose `reply` this is, and read all of it. Raises the server's error."""
+    yield from exchange.send()
+    return (yield from reply.collect(as_text=False))[-1]
 
 
 def _made(result: Result, rows: RowFactory[Any]) -> Result:

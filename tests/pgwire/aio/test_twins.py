@@ -16,6 +16,8 @@ PAIRS = [
     (pgwire.Reply, pgwire.AsyncReply),
     (pgwire.Pipeline, pgwire.AsyncPipeline),
     (pgwire.Promise, pgwire.AsyncPromise),
+    (pgwire.Stream, pgwire.AsyncStream),
+    (pgwire.Cursor, pgwire.AsyncCursor),
     (pgwire.CopyChunks, pgwire.AsyncCopyChunks),
     (pgwire.CopyRows, pgwire.AsyncCopyRows),
 ]
@@ -25,6 +27,8 @@ RENAMED = {
     "AsyncConnection": "Connection",
     "AsyncPipeline": "Pipeline",
     "AsyncPromise": "Promise",
+    "AsyncStream": "Stream",
+    "AsyncCursor": "Cursor",
     "AsyncCopyChunks": "CopyChunks",
     "AsyncCopyRows": "CopyRows",
 }
@@ -33,6 +37,7 @@ COMMON = {
     "collect",
     "copy_chunks",
     "copy_rows_out",
+    "cursor",
     "decode_as_text",
     "fileno",
     "pipeline",
@@ -40,6 +45,7 @@ COMMON = {
     "register",
     "rest",
     "set_timeout",
+    "stream",
 }
 
 
