@@ -313,6 +313,8 @@ def test_values_go_there_and_back_in_both_formats(connection: pgwire.Connection,
     r = random.Random(f"{SEED} {name}")
     codec = default_registry.by_name(name)
     values = [VALUES[name](r) for _ in range(COUNT)]
+    if name == "char" and connection.info.server_version < 150000:
+        values = [value for value in values if len(value) < 4]  # \377 was four characters then
     given = values
     if name in ("json", "jsonb"):
         given = [json.dumps(value) for value in values]  # a str is JSON text
