@@ -12,12 +12,15 @@ from dblink.failure import RemoteFailure
 from dblink.rowstore import RowStore
 from pgwire import errors
 from pgwire.flows.query import RowSet
+from pgwire.protocol.constants import MAX_LENGTH
+from pgwire.protocol.copystream import complete_frames
 from pgwire.rows.decoder import Row
 
 if TYPE_CHECKING:
     from dblink.remote import Remote
 
 TextRow = tuple[str | None, ...]
+_DATA_ROW = b"D"[0]
 _R = TypeVar("_R", bound=tuple[object, ...])
 
 
@@ -139,6 +142,15 @@ class Result:
         for row in self:
             return row[0]
         return None
+
+    def count(self) -> int:
+        """Take the rows that have not been given yet, and return how many they are; an addition.
+        They are counted as the messages that they came in: no value is decoded."""
+        rows = length_hint(self._rows) + (self._status is not None)
+        self._rows, self._status = iter(()), None
+        for frames in self._frames():
+            rows += complete_frames(frames, 0, len(frames), MAX_LENGTH, _DATA_ROW)[0]
+        return rows
 
     def take_over(self) -> None:
         """Read what is still on the wire into the store, since the connection is needed."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pgwire
 from dblink import columns as column_lists
-from dblink import cursors, events, keys, messages
+from dblink import copying, cursors, events, keys, messages
 from dblink.connections import Connections
 from dblink.failure import RemoteFailure, as_seen_by_caller
 from dblink.functions import Arguments, bind
@@ -433,6 +433,53 @@ class Session:
         return self._build_sql("dblink_build_sql_update", args, keys.update_statement)
 
     # Additions.
+
+    def dblink_copy(
+        self,
+        source: str | None,
+        query: str,
+        target: str | None,
+        table: str,
+        *,
+        columns: Sequence[str] | None = None,
+        binary: bool | None = None,
+        progress: copying.Progress | None = None,
+        timeout: float | None = None,
+    ) -> int:
+        """Move the rows of a query on one connection into a table on another, by COPY: nothing is
+        decoded on the way, and memory is bounded. An addition to the documented functions.
+
+        Args:
+            source, target: connections as in `dblink`; None: the unnamed one.
+            query: one statement that returns rows, for `source`.
+            table: of `target`, qualified and quoted as in SQL where need be.
+            columns: names of the columns of `table` that take the rows; all by default.
+            binary: whether rows go in binary format; by default if the types of the columns are
+                the same, and built in, on both sides. If false, the server of `target` reads the
+                text of each value.
+            progress: called with the bytes moved so far and the rows, as far as they are known, at
+                most once per mebibyte, and at the end.
+            timeout: seconds until both sides are given up.
+
+        Returns: the number of rows moved.
+
+        Raises the error of the side that fails, with its SQLSTATE; nothing has been moved then.
+        08003, 08001 and 2F003 as `dblink_connect`; XX000 if a connection is busy or lost.
+        """
+        with self._borrowed(source) as one, one.in_use(), self._borrowed(target) as other:
+            if one is other:
+                raise messages.connection_in_use(source)
+            with other.in_use(), self._waiting(one):
+                return copying.copy(
+                    copying.Side(one, source, "copying from a query"),
+                    query,
+                    copying.Side(other, target, f'copying into table "{table}"'),
+                    table,
+                    columns=columns,
+                    binary=binary,
+                    progress=progress,
+                    timeout=timeout,
+                )
 
     def columns_of(self, conn: str | None, sql: str) -> str:
         """The column definition list for the query `sql`: "AS t(a integer, b text)", for SQL and

@@ -12,20 +12,22 @@ _COPY_DATA: Final = b"d"[0]
 _SMALLEST_RUN: Final = 8
 
 
-def complete_frames(data: bytearray, start: int, end: int, maximum: int) -> tuple[int, int, int]:
-    """How many complete CopyData frames stand at the front of `data[start:end]`, where the last of
-    them begins, and where it ends. None with a length beyond `maximum`, or below 4, is among them:
+def complete_frames(
+    data: bytes | bytearray, start: int, end: int, maximum: int, kind: int = _COPY_DATA
+) -> tuple[int, int, int]:
+    """How many complete frames of one `kind` stand at the front of `data[start:end]`, where the
+    last of them begins, and where it ends. None with a length beyond `maximum`, or below 4, is among them:
     that is left to `FrameBuffer`, which refuses it."""
-    size, count = _alike(data, start, end, maximum)
+    size, count = _alike(data, start, end, maximum, kind)
     if count:
         stop = start + size * count
         return count, stop - size, stop
     header = _HEADER.unpack_from
     position = last = start
     while end - position >= 5:
-        kind, length = header(data, position)
+        found, length = header(data, position)
         stop = position + length + 1
-        if kind != _COPY_DATA or not 4 <= length <= maximum or stop > end:
+        if found != kind or not 4 <= length <= maximum or stop > end:
             break
         last = position
         position = stop
@@ -38,7 +40,7 @@ def payload(
 ) -> tuple[bytes | bytearray, int, int]:
     """What the complete CopyData frames at the front of `data[start:end]` hold, one after the
     other; how many they are, and where they end. Other frames as in `complete_frames`."""
-    size, count = _alike(data, start, end, maximum)
+    size, count = _alike(data, start, end, maximum, _COPY_DATA)
     if count:
         stop = start + size * count
         held = data[start:stop]
@@ -59,15 +61,17 @@ def payload(
     return b"".join(pieces), len(pieces), position
 
 
-def _alike(data: bytearray, start: int, end: int, maximum: int) -> tuple[int, int]:
+def _alike(
+    data: bytes | bytearray, start: int, end: int, maximum: int, wanted: int
+) -> tuple[int, int]:
     """The size of the first frame and the number of frames, if all of `data[start:end]` but an
-    incomplete last frame are CopyData of that one size; a number of 0 if they are not."""
+    incomplete last frame are of the `wanted` type and of that one size; else a number of 0."""
     # Each of the five header bytes of all frames is compared, as one strided slice per byte: the
     # first header tells where the second must be, and so on, which is what a walk would find.
     if end - start < 5:
         return 0, 0
     kind, length = _HEADER.unpack_from(data, start)
-    if kind != _COPY_DATA or not 4 < length <= maximum:
+    if kind != wanted or not 4 < length <= maximum:
         return 0, 0
     size = length + 1
     count = (end - start) // size

@@ -101,22 +101,39 @@ def test_describe_runs_nothing(connection: pgwire.Connection) -> None:
 
 
 @pytest.mark.parametrize("params", [None, []], ids=["simple", "extended"])
-@pytest.mark.parametrize(
-    "sql", ["COPY c FROM STDIN", "COPY c TO STDOUT", "COPY (SELECT repeat('x', 9999999)) TO STDOUT"]
-)
-def test_copy_is_refused_in_step(
-    connection: pgwire.Connection, sql: str, params: list[object] | None
+def test_copy_in_is_refused_in_step(
+    connection: pgwire.Connection, params: list[object] | None
 ) -> None:
     connection.execute("CREATE TEMP TABLE c AS SELECT generate_series(1, 1000) a")
-    direction = "FROM STDIN" if "FROM STDIN" in sql else "TO STDOUT"
-    with pytest.raises(errors.NotSupportedError, match=f"COPY {direction} is not possible"):
-        connection.query(sql, params)
+    with pytest.raises(errors.NotSupportedError, match="(?s)FROM STDIN is not possible.*copy_in"):
+        connection.query("COPY c FROM STDIN", params)
     assert connection.query("SELECT count(*) FROM c").scalar() == 1000
 
 
-def test_copy_among_other_statements(connection: pgwire.Connection) -> None:
-    with pytest.raises(errors.NotSupportedError):
-        connection.query("SELECT 1; COPY (SELECT 1) TO STDOUT; SELECT 2")
+@pytest.mark.parametrize("sql", ["TABLE c", "SELECT repeat('x', 9999999)"])
+def test_a_reply_refuses_copy_out_in_step(connection: pgwire.Connection, sql: str) -> None:
+    connection.execute("CREATE TEMP TABLE c AS SELECT generate_series(1, 1000) a")
+    reply = connection.send(f"COPY ({sql}) TO STDOUT")
+    assert isinstance(reply.next_result(), pgwire.CopyRefused)
+    assert isinstance(reply.finish(), type(None))
+    assert connection.query("SELECT count(*) FROM c").scalar() == 1000
+
+
+def test_copy_out_among_other_statements(connection: pgwire.Connection) -> None:
+    results = connection.query_all(
+        "SELECT 1; COPY (SELECT generate_series(1, 3)) TO STDOUT; COPY (SELECT 1) TO STDOUT"
+        " (FORMAT binary); SELECT 2; COPY (SELECT repeat('x', 9999999)) TO STDOUT"
+    )
+    first, text, binary, second, large = results
+    assert (first.scalar(), second.scalar()) == (1, 2)
+    assert isinstance(text, pgwire.CopyResult) and isinstance(binary, pgwire.CopyResult)
+    assert (text.data, text.format, text.tag, list(text)) == (b"1\n2\n3\n", "text", "COPY 3", [])
+    assert binary.format == "binary" and binary.data.startswith(b"PGCOPY\n\xff\r\n\0")
+    assert isinstance(large, pgwire.CopyResult) and large.data == b"x" * 9999999 + b"\n"
+    assert "9999999" not in repr(text) and "COPY 3" in repr(text)
+    with pytest.raises(errors.error_class("22012")):
+        connection.query("COPY (SELECT 1 / (5 - n) FROM generate_series(1, 9) n) TO STDOUT")
+    assert connection.query("SELECT 'next'").scalar() == "next"
 
 
 # Large things.
