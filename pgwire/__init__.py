@@ -48,12 +48,16 @@ if TYPE_CHECKING:
     from pgwire.reply import Reply
     from pgwire.results import CopyResult, Result
     from pgwire.rows.column import Column
+    from pgwire.types.array import Array
+    from pgwire.types.codec import Codec
+    from pgwire.types.range import Multirange, Range
     from pgwire.rows.factories import callable_row, dataclass_row, dict_row, namedtuple_row
     from pgwire.stream import Stream
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Array",
     "AsyncConnection",
     "AsyncCopyChunks",
     "AsyncCopyRows",
@@ -62,6 +66,7 @@ __all__ = [
     "AsyncPromise",
     "AsyncReply",
     "AsyncStream",
+    "Codec",
     "Column",
     "Completed",
     "Connection",
@@ -82,6 +87,7 @@ __all__ = [
     "IntegrityError",
     "InterfaceError",
     "InternalError",
+    "Multirange",
     "NotSupportedError",
     "Notification",
     "OperationalError",
@@ -90,6 +96,7 @@ __all__ = [
     "ProgrammingError",
     "Promise",
     "ProtocolError",
+    "Range",
     "Reply",
     "Result",
     "RowSet",
@@ -136,6 +143,9 @@ _NAMES = {
     "pgwire.reply": "Reply",
     "pgwire.results": "CopyResult Result",
     "pgwire.rows.column": "Column",
+    "pgwire.types.array": "Array",
+    "pgwire.types.codec": "Codec",
+    "pgwire.types.range": "Multirange Range",
     "pgwire.rows.factories": "callable_row dataclass_row dict_row namedtuple_row",
     "pgwire.stream": "Stream",
 }
