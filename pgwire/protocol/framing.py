@@ -15,9 +15,10 @@ writing while they are decoded."""
 MAXIMUM: Final = 1 << 30
 """The largest frame that is taken unless another bound is asked for."""
 
-# A buffer that is too small for the frame at its front grows at once to this size, if that is
-# enough, then step by step: memory is taken for what has arrived, not for what is announced.
-_FIRST_STEP: Final = 1024 * 1024
+# A buffer that is too small for the frame at its front grows by this factor, or to what the frame
+# needs if that is not much more: memory is taken for what has arrived, not for what is announced.
+# Each step copies what is there, so all of them together copy a fraction of a large frame.
+_GROWTH: Final = 8
 _LEAST_ROOM: Final = 4096
 
 _HEADER: Final = struct.Struct("!Bi")
@@ -69,8 +70,9 @@ class FrameBuffer:
         elif size - end < size // 4:
             needed = self._needed()
             if needed > size or size - pending < _LEAST_ROOM:
-                step = max(2 * size, _FIRST_STEP)
-                return self._move(min(step, needed + INITIAL_SIZE) if needed > size else step)
+                step = _GROWTH * size
+                # Not one step for nearly all of it and another for the rest.
+                return self._move(needed if size < needed <= 2 * step else step)
             if start:
                 self.data[:pending] = self._view[start:end]
                 self._start, self._end = 0, pending
