@@ -73,7 +73,7 @@ class Pipelining:
         steps: tuple[str, ...] = ("bind", "execute")
         shape: Shape | None = None
         prepares = False
-        if statement is not None and statement.verified:
+        if statement is not None and statement.name and statement.verified:
             shape = statement.shape(registry, channel.context)
             messages.append(statement.bind(formats, values, shape))
         else:
@@ -139,9 +139,10 @@ class Pipelining:
         return self._last_words
 
     def unlooked(self) -> Exception | None:
-        """The first error that nobody has looked at."""
+        """The first error that nobody has looked at. Who has seen why a query has failed knows of
+        those that were not run for that."""
         for queued in self._unlooked:
-            if not queued.looked_at:
+            if not (queued.looked_at or (queued.cause is not None and queued.cause.looked_at)):
                 return queued.error
         return None
 
@@ -333,6 +334,7 @@ class Pipelining:
             f"{queued} was not run, since {failed} has failed before it"
         )
         aborted.__cause__ = failed.error
+        queued.cause = failed
         self._fail(queued, aborted)
         queued.done = True
 

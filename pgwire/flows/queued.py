@@ -32,7 +32,7 @@ class Queued:
     queued, from 1 on.
     """
 
-    __slots__ = ("begun", "done", "error", "looked_at", "number")
+    __slots__ = ("begun", "cause", "done", "error", "looked_at", "number")
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -42,6 +42,8 @@ class Queued:
         self.looked_at = False
         """Whether whoever queued it has seen how it ended."""
         self.error: Exception | None = None
+        self.cause: Queued | None = None
+        """What has failed before it, so that it was not run."""
 
     def take_run(self, channel: Channel) -> bool:
         """Take in, at once, as many messages as can be; false if none of them could."""
