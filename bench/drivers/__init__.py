@@ -35,10 +35,3 @@ def memory_file() -> BinaryIO:
     if hasattr(os, "memfd_create"):
         return open(os.memfd_create("bench"), "wb")
     return tempfile.TemporaryFile()
-
-
-def need(thing: object, name: str) -> None:
-    """Raise NotAvailableError if `thing` has no attribute `name`."""
-    if not hasattr(thing, name):
-        owner = thing if isinstance(thing, type) else type(thing)
-        raise NotAvailableError(f"{owner.__name__} has no {name}()")

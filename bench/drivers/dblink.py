@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dblink
 from bench.address import Server
-from bench.drivers import Clock, need
+from bench.drivers import Clock
 
 
 class Driver:
@@ -14,11 +14,9 @@ class Driver:
             self._session.dblink_connect(name, server.conninfo())
 
     def remote_insert(self, clock: Clock, sql: str, columns: str, table: str) -> None:
-        need(self._session, "dblink_copy")
         with clock:
             self._session.dblink_copy("source", sql, "target", table)
 
     def remote_count(self, clock: Clock, sql: str, columns: str) -> int:
         with clock:
-            result = self._session.dblink("source", sql)
-            return result.count() if hasattr(result, "count") else sum(1 for _ in result)
+            return self._session.dblink("source", sql).count()

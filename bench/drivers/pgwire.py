@@ -7,23 +7,18 @@ from typing import Any
 
 import pgwire
 from bench.address import Server
-from bench.drivers import Clock, NotAvailableError, memory_file, need
+from bench.drivers import Clock, memory_file
 
 
 class Driver:
-    """Options: `spin`, as `pgwire.connect` takes it; `cached`: keep SCRAM keys."""
+    """Options: `spin`, as `pgwire.connect` takes it; `cached`: SCRAM keys are kept."""
 
     def __init__(
         self, server: Server, *, connect: bool = True, spin: int = 0, cached: bool = False
     ) -> None:
         self._server = server.as_dict()
         self._cached = cached
-        if spin:
-            import inspect
-
-            if "spin" not in inspect.signature(pgwire.connect).parameters:
-                raise NotAvailableError("pgwire.connect() has no option spin")
-            self._server["spin"] = spin
+        self._server["spin"] = spin
         if connect:
             self._connection = pgwire.connect(**self._server)
 
@@ -52,7 +47,6 @@ class Driver:
                 query(sql)
 
     def insert_many(self, clock: Clock, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        need(self._connection, "executemany")
         with clock, self._connection.transaction():
             self._connection.executemany(sql, rows)
 
@@ -63,12 +57,10 @@ class Driver:
             self._connection.execute(sql, [list(column) for column in zip(*rows, strict=True)])
 
     def copy_in(self, clock: Clock, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        need(self._connection, "copy_rows_in")
         with clock:
             self._connection.copy_rows_in(table, rows)
 
     def copy_out(self, clock: Clock, table: str, binary: bool) -> None:
-        need(self._connection, "copy_out")
         sql = f"copy {table} to stdout" + (" (format binary)" if binary else "")
         with memory_file() as file, clock:
             self._connection.copy_out(sql, file)
@@ -92,18 +84,10 @@ class Driver:
         asyncio.run(all_of_them())
 
     def connect(self, clock: Clock, times: int) -> None:
-        forget = _forget_keys(self._cached)
         pgwire.connect(**self._server).close()
         for _ in range(times):
-            forget()
+            if not self._cached:
+                pgwire.forget_scram_keys()
             with clock:
                 connection = pgwire.connect(**self._server)
             connection.close()
-
-
-def _forget_keys(cached: bool) -> Any:
-    """What to call so that the next connection derives its keys from the password."""
-    forget = getattr(pgwire, "forget_scram_keys", None)
-    if forget is None and cached:
-        raise NotAvailableError("pgwire does not keep SCRAM keys")
-    return (lambda: None) if cached or forget is None else forget

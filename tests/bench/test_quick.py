@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench import environments
-from bench.drivers import Clock, NotAvailableError, memory_file, need
+from bench.drivers import Clock, memory_file
 from bench.memory import peak_memory
 from bench.results import Run
 from bench.workloads import CONTESTANTS, WORKLOADS
@@ -135,12 +135,6 @@ def test_the_clock_adds_up() -> None:
     with clock:
         sum(range(1000))
     assert clock.seconds > once > 0
-
-
-def test_what_is_lacking_is_named() -> None:
-    need([], "append")
-    with pytest.raises(NotAvailableError, match="list has no fly"):
-        need([], "fly")
 
 
 def test_memory() -> None:
