@@ -8,7 +8,7 @@ from typing import Final
 from pgwire.types.catalog import OIDS
 from pgwire.types.codec import Codec
 from pgwire.types.derived import Derived
-from pgwire.types.range import multirange_codec, range_codec
+from pgwire.types.rangecodec import multirange_codec, range_codec
 
 __all__ = ["DERIVED", "derived_range"]
 

@@ -332,7 +332,7 @@ def _literal_encoder(context: Context) -> Encoder:
     inner = inner_context(context)
 
     def build(value: object) -> bytes:
-        from pgwire.types.range import literal
+        from pgwire.types.rangecodec import literal
 
         def encode_bound(bound: object) -> bytes:
             return default_registry.for_value(bound)[1].text_encoder(inner)(bound)

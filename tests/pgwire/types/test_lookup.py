@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import enum
 from collections.abc import Iterator
@@ -346,6 +347,20 @@ def test_records(connection: pgwire.Connection) -> None:
     assert row == ((1, "x", None, (True,), [(2,)]), ())
     (row,) = connection.query("select row(1, 'x y', null), array[row(1, 2)]").rows
     assert row == (("1", "x y", None), [("1", "2")])
+
+
+def test_the_other_body(database: str) -> None:
+    async def work() -> None:
+        async with await pgwire.connect_async(database) as connection:
+            await connection.execute("set search_path = lookup, public")
+            await connection.load_types("deep")
+            await connection.register_enum("mood", Mood)
+            await connection.register_composite("point3", Point3)
+            params = (Mood.BAD, [Point3(1.0, 2.0, None)])
+            (row,) = (await connection.query("select $1, $2, pg_typeof($1)::text", params)).rows
+            assert row == (Mood.BAD, [Point3(1.0, 2.0, None)], "mood")
+
+    asyncio.run(work())
 
 
 def test_in_a_transaction_that_has_failed(connection: pgwire.Connection) -> None:
