@@ -48,15 +48,19 @@ if TYPE_CHECKING:
     from pgwire.reply import Reply
     from pgwire.results import CopyResult, Result
     from pgwire.rows.column import Column
-    from pgwire.types.array import Array
-    from pgwire.types.codec import Codec
-    from pgwire.types.range import Multirange, Range
     from pgwire.rows.factories import callable_row, dataclass_row, dict_row, namedtuple_row
     from pgwire.stream import Stream
+    from pgwire.types.array import Array
+    from pgwire.types.codec import Codec
+    from pgwire.types.interval import Interval
+    from pgwire.types.lsn import LSN
+    from pgwire.types.range import Multirange, Range
+    from pgwire.types.snapshots import Snapshot
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "LSN",
     "Array",
     "AsyncConnection",
     "AsyncCopyChunks",
@@ -87,6 +91,7 @@ __all__ = [
     "IntegrityError",
     "InterfaceError",
     "InternalError",
+    "Interval",
     "Multirange",
     "NotSupportedError",
     "Notification",
@@ -100,6 +105,7 @@ __all__ = [
     "Reply",
     "Result",
     "RowSet",
+    "Snapshot",
     "Stopwatch",
     "Stream",
     "TimeoutExpired",
@@ -145,7 +151,10 @@ _NAMES = {
     "pgwire.rows.column": "Column",
     "pgwire.types.array": "Array",
     "pgwire.types.codec": "Codec",
+    "pgwire.types.interval": "Interval",
+    "pgwire.types.lsn": "LSN",
     "pgwire.types.range": "Multirange Range",
+    "pgwire.types.snapshots": "Snapshot",
     "pgwire.rows.factories": "callable_row dataclass_row dict_row namedtuple_row",
     "pgwire.stream": "Stream",
 }
