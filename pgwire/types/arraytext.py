@@ -28,13 +28,21 @@ class ArrayText:
         delimiter: of its elements: a comma, but for box.
     """
 
-    __slots__ = ("_delimiter", "_name", "_token")
+    __slots__ = ("_delimiter", "_item", "_name", "_token")
 
     def __init__(self, name: str, delimiter: str = ",") -> None:
         self._name = name
         self._delimiter = delimiter.encode("ascii")
         special = rb'{}"\\\s' + re.escape(self._delimiter)
         plain = rb"(?:[^" + special + rb"]|\\.)+"
+        self._item = re.compile(
+            rb'(?:"([^"\\]*(?:\\.[^"\\]*)*)"|([^'
+            + special
+            + rb"]+))("
+            + re.escape(self._delimiter)
+            + rb"|\})|.+",  # nothing else is skipped, or looked at twice
+            re.DOTALL,
+        )
         # Each alternative can match in one way only, so a bad text costs no more than a good one.
         self._token = re.compile(
             rb"\s*(?:([{}]|"
@@ -58,6 +66,10 @@ class ArrayText:
             simple = self._parse_simple(data, decode)
             if simple is not None:
                 return simple
+        elif data[:1] == b"{" and data[1:2] != b"{":
+            quoted = self._parse_quoted(data, decode)
+            if quoted is not None:
+                return quoted
         start, bounds = self._bounds(data)
         root: list[Any] = []
         open_lists = [root]
@@ -137,6 +149,20 @@ class ArrayText:
         return [
             None if len(item) == 4 and item.upper() == b"NULL" else decode(item) for item in items
         ]
+
+    def _parse_quoted(self, data: bytes, decode: Callable[[bytes], object]) -> list[Any] | None:
+        """One dimension, as the server writes it. None if it is not quite that."""
+        items: list[Any] = []
+        sign = b""
+        ends = 0
+        for quoted, plain, sign in self._item.findall(data, 1):
+            if plain:
+                null = len(plain) == 4 and plain.upper() == b"NULL"
+                items.append(None if null else decode(plain))
+            elif sign:
+                items.append(decode(_ESCAPE.sub(rb"\1", quoted) if b"\\" in quoted else quoted))
+            ends += sign == b"}"
+        return items if sign == b"}" and ends == 1 else None
 
     def _scan(self, data: bytes, start: int) -> Iterator[tuple[int, bytes, bytes | None]]:
         """Where each token ends; the token if it is a brace or the delimiter, else b""; the

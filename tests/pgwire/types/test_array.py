@@ -14,7 +14,7 @@ CONTEXT = Context()
 TEXT = default_registry.by_name("text[]")
 INT4 = default_registry.by_name("int4[]")
 ELEMENTS = st.none() | st.text(
-    st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=8
+    st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8
 )
 
 
@@ -59,6 +59,8 @@ def test_an_unfinished_quote_costs_no_time() -> None:
         TEXT.text_decoder(CONTEXT)(b'{"' + b"a\\b" * 20_000)
     with pytest.raises(errors.DataError):
         TEXT.text_decoder(CONTEXT)(b"{" + b"a " * 20_000 + b"{")
+    with pytest.raises(errors.DataError):
+        TEXT.text_decoder(CONTEXT)(b'{"' + b'\\"' * 50_000)
 
 
 @given(
@@ -89,6 +91,35 @@ def test_rewrite_keeps_what_it_does_not_replace(items: list[bytes]) -> None:
     array = ArrayText("x[]")
     data = b"[3:%d]={" % (2 + len(items)) + b",".join(map(array.quote, items)) + b"}"
     assert array.rewrite(data, lambda item: item) == data
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        (b"{", b"}", b'"', b'"a"', b'""', b"\\", b'\\"', b",", b"NULL", b"b", b" ", b'"NULL"', b";")
+    ),
+    max_size=9,
+).map(lambda pieces: b"{" + b"".join(pieces) + b"}")
+
+
+@given(PIECES)
+def test_the_fast_ways_agree_with_the_slow_one(data: bytes) -> None:
+    def outcome(text: bytes) -> object:
+        try:
+            return ArrayText("x[]").parse(text, bytes)
+        except errors.DataError as error:
+            return error.sqlstate
+
+    # With its bounds in front of it an array is scanned token by token.
+    value = outcome(data)
+    if isinstance(value, list) and value:
+        assert outcome(b"[1:%d]" % len(value) + _depth(value) + b"=" + data) == value
+    elif value == "22P02":
+        assert outcome(b"[1:1]=" + data) == value
+
+
+def _depth(value: list[object]) -> bytes:
+    inner = value[0]
+    return b"[1:%d]" % len(inner) + _depth(inner) if isinstance(inner, list) else b""
 
 
 def test_a_delimiter_of_its_own() -> None:
