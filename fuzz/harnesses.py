@@ -30,7 +30,12 @@ DATA = Path(__file__).parent.parent / "tests" / "data"
 
 _CONTEXTS = [
     Context(),
-    Context(date_style="German, DMY", interval_style="sql_standard", time_zone="Asia/Kolkata"),
+    Context(
+        date_style="German, DMY",
+        interval_style="sql_standard",
+        time_zone="Asia/Kolkata",
+        unrepresentable="text",
+    ),
     Context(date_style="Postgres, MDY", interval_style="postgres_verbose"),
     Context(date_style="SQL, DMY", interval_style="iso_8601", encoding="latin-1"),
 ]
