@@ -75,7 +75,8 @@ def _single_from_binary(data: bytes) -> float:
 
 def _is_halfway(number: float) -> bool:
     """Whether it lies halfway between two normal singles, whose fraction has 29 bits less."""
-    return _BITS.unpack(_DOUBLE.pack(number))[0] & 0x1FFFFFFF == 0x10000000
+    (bits,) = _BITS.unpack(_DOUBLE.pack(number))
+    return int(bits) & 0x1FFFFFFF == 0x10000000
 
 
 def _halfway(number: float, data: bytes) -> list[float]:
