@@ -23,7 +23,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import chain, compress
-from struct import unpack
+from struct import pack, unpack
 from typing import Final, NamedTuple
 
 from pgwire.rows.convert import (
@@ -45,9 +45,9 @@ MAX_COLUMNS: Final = 100
 _ENOUGH: Final = 50
 """Rows that show what the others are like."""
 
-_ISO: Final = r".{4}-.{2}-.{2} (?!24).{2}:.{2}:.{2}(?:\.[0-9]{1,6})?"
-# More than any text: so an infinity or a year BC ends the run, and Python's fromisoformat is never
-# offered a form that the server does not write.
+_ISO: Final = r".{4}-.{2}-.{2} .{2}:.{2}:[0-9.]{2,9}"
+# Not any text: so an infinity or a year BC ends the run, and Python's fromisoformat is not offered
+# what it reads and the codec would not, such as an offset in a timestamp without time zone.
 _ANY_TEXT: Final = r"[^\0]*"
 _TEXT_FORMS: Final = {"text timestamp": _ISO, "text timestamptz": _ISO + r"\+00"}
 
@@ -202,13 +202,11 @@ def _conversion(column: Kind, encoding: str) -> _Convert:
     way, decode = column.way, column.decode
     if way == "text":
         return _texts(encoding)
-    if way in ("number", "timestamp", "timestamptz"):
+    if way in _INSTEAD:
         return _numbers(column)
     if way == "bool":
-        return _looked_up({"\0": False, "\1": True, "": None})
-    if way == "date":
-        dates = Cache(lambda raw: decode(raw.encode("latin-1")) if raw else None)
-        return _looked_up(dates)
+        flags = {"\0": False, "\1": True, "": None}.__getitem__
+        return lambda values, present: list(map(flags, values))
     if way == "text bool":
         return _each({"t": True, "f": False}.__getitem__)
     if way == "text date":
@@ -239,15 +237,17 @@ def _texts(encoding: str) -> _Convert:
     return convert
 
 
+# Way of a column -> what its numbers are before they are its values, as struct has it.
+_INSTEAD: Final = {"number": "", "date": "i", "timestamp": "q", "timestamptz": "q"}
+
+
 def _numbers(column: Kind) -> _Convert:
-    layout, size, decode = column.layout or "q", column.size, column.decode
-    instant = {"timestamp": moments, "timestamptz": instants}.get(column.way)
+    layout, size = column.layout or _INSTEAD[column.way], column.size
+    make = _from_numbers(column)
 
     def convert(values: list[str], present: list[str] | None) -> Sequence[object]:
         data = "".join(values).encode("latin-1")
-        numbers: Sequence[object] = unpack(f"!{len(data) // size}{layout}", data)
-        if instant is not None:
-            numbers = instant(numbers, decode)  # type: ignore[arg-type]
+        numbers = make(unpack(f"!{len(data) // size}{layout}", data))
         if present is None or len(numbers) == len(values):
             return numbers
         following = iter(numbers).__next__
@@ -256,10 +256,16 @@ def _numbers(column: Kind) -> _Convert:
     return convert
 
 
-def _looked_up(table: dict[str, object] | Cache) -> _Convert:
-    """For fields of a fixed size, which are empty only if they are NULL."""
-    get = table.__getitem__
-    return lambda values, present: list(map(get, values))
+def _from_numbers(column: Kind) -> Callable[[Sequence[int]], Sequence[object]]:
+    decode = column.decode
+    if column.way == "timestamp":
+        return lambda numbers: moments(numbers, decode)
+    if column.way == "timestamptz":
+        return lambda numbers: instants(numbers, decode)
+    if column.way == "date":
+        date = Cache(lambda number: decode(pack("!i", number))).__getitem__
+        return lambda numbers: list(map(date, numbers))
+    return lambda numbers: numbers
 
 
 def _each(function: Callable[[str], object]) -> _Convert:
