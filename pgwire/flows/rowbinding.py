@@ -113,7 +113,7 @@ class RowBinder:
         layout, arguments, pieces = "", [], []
         fixed = 0
         for number, (kind, oid) in enumerate(zip(classes, self._oids, strict=True)):
-            plain = registry.is_builtin(oid) and registry.class_name(kind) is None
+            plain = registry.is_builtin(oid) and not registry.is_registered(kind)
             code = _FIXED.get((kind, oid)) if plain else None
             value = f"v{number}"
             if kind is tuple:

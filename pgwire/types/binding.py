@@ -155,7 +155,7 @@ class ParameterEncoder:
             kind = type(value)
             oid, codec = self.registry.for_value(value)
             send = (oid, *self._encoder(codec, kind))
-            if is_uniform(kind) or self.registry.class_name(kind) is not None:
+            if is_uniform(kind) or self.registry.is_registered(kind):
                 self._by_class.setdefault(kind, send)
             return send
         inner, name = value_and_type(value)
@@ -260,4 +260,4 @@ def _exact_classes(registry: Registry, context: Context) -> dict[type, _Send]:
     }
     sends[str] = 0, TEXT, str_encoder(context)
     sends[type(None)] = _NULL
-    return {kind: send for kind, send in sends.items() if registry.class_name(kind) is None}
+    return {kind: send for kind, send in sends.items() if not registry.is_registered(kind)}

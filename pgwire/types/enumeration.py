@@ -58,7 +58,7 @@ def enum_codec(
 
 
 def _members(name: str, labels: Sequence[str], cls: type[Enum]) -> dict[str, Any]:
-    by_value = {member.value: member for member in cls}
+    by_value = {member.value: member for member in cls if isinstance(member.value, str)}
     if all(label in by_value for label in labels):
         return {label: by_value[label] for label in labels}
     by_name = cls.__members__

@@ -66,7 +66,15 @@ class Registry:
         """Use `codec` for its type from now on, and for what is made of it; it replaces another.
 
         Values of `classes`, and of no other class, are sent as this type.
+
+        Raises:
+            ProgrammingError: the OID of the codec is none.
         """
+        if not 0 < codec.oid < 2**32:
+            raise errors.ProgrammingError(
+                f"the codec of {codec.name} needs the OID of its type, not {codec.oid}",
+                sqlstate="42704",
+            )
         self._by_oid[codec.oid] = codec
         self._by_name[codec.name] = codec
         self._derived.pop(codec.oid, None)
@@ -194,16 +202,26 @@ class Registry:
             DataError: a list that is no array: ragged, or of types that do not go together.
         """
         if is_array(value):
-            element = array_type(value, self.class_name)
-            if element == LITERAL:
+            sent: dict[str, Codec] = {}
+
+            def registered(kind: type) -> str | None:
+                oid = self._classes.get(kind)
+                if oid is None:
+                    return None
+                codec = self.by_oid(oid)
+                sent[codec.name] = codec
+                return codec.name
+
+            name = array_type(value, registered)
+            if name == LITERAL:
                 return 0, _LITERAL_ARRAY
-            codec = self.by_name(element + "[]")
-            if not codec.oid:
+            element = sent[name] if name in sent else self.by_name(name)
+            if not element.array_oid:
                 raise errors.ProgrammingError(
-                    f"cannot send a list of {element}: there is no array type over it",
+                    f"cannot send a list of {name}: there is no array type over it",
                     sqlstate="42704",
                 )
-            return codec.oid, codec
+            return element.array_oid, self.by_oid(element.array_oid)
         oid = self._classes.get(type(value))
         if oid is not None:
             return oid, self.by_oid(oid)
@@ -213,10 +231,9 @@ class Registry:
         codec = self.by_name(name)
         return codec.oid, codec
 
-    def class_name(self, kind: type) -> str | None:
-        """Name of the type that values of a registered class are sent as."""
-        oid = self._classes.get(kind)
-        return self.by_oid(oid).name if oid is not None else None
+    def is_registered(self, kind: type) -> bool:
+        """Whether values of a class are sent as the type that it has been registered for."""
+        return kind in self._classes
 
     def _changed(self, oid: int, array_oid: int, classes: Iterable[type]) -> None:
         if array_oid:

@@ -50,7 +50,13 @@ class Mood(enum.Enum):
 
 class ByName(enum.Enum):
     sad = 1
-    ok = 2
+    ok = ([],)
+
+
+class Word(enum.StrEnum):
+    SAD = "sad"
+    OK = "ok"
+    GREAT = 'very "happy", é'
 
 
 @dataclass(frozen=True)
@@ -201,6 +207,31 @@ def test_enums(connection: pgwire.Connection) -> None:
     deep = both_formats(connection, "row(1, '{ok}', null, null, null, null, null, null)::deep")
     assert deep.moods == [Mood.FINE]
     there_and_back(connection, deep, "deep")
+
+
+def test_an_enum_that_is_str_too(connection: pgwire.Connection) -> None:
+    connection.register_enum("mood", Word)
+    assert both_formats(connection, "'sad'::mood") is Word.SAD
+    sql = "select pg_typeof($1)::text, $1, $2, $3::text"
+    assert connection.query(sql, (Word.OK, [Word.GREAT, None], "sad")).rows == [
+        ("mood", Word.OK, [Word.GREAT, None], "sad")
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SJIS", "GB18030"])
+def test_names_and_labels_in_another_encoding(database: str, encoding: str) -> None:
+    label = {"LATIN1": "é", "SJIS": "表"}.get(encoding, "é表")
+    with pgwire.connect(database, client_encoding=encoding) as connection:
+        connection.execute("set search_path = lookup, public")
+        connection.execute(f'create type "{label}" as enum (\'{label}"\')')
+        try:
+            connection.load_types(f'"{label}"')
+            connection.register_enum(f'"{label}"', enum.Enum("Labels", {"ONE": f'{label}"'}))  # type: ignore[arg-type]
+            value = both_formats(connection, f'array[\'{label}"\']::"{label}"[]')
+            assert [member.name for member in value] == ["ONE"]
+            assert connection.query("select $1", (value,)).rows == [(value,)]
+        finally:
+            connection.execute(f'drop type "{label}"')
 
 
 def test_an_enum_by_the_names_of_its_members(connection: pgwire.Connection) -> None:

@@ -141,6 +141,12 @@ def test_a_registered_codec_replaces_the_builtin_one(used_before: bool) -> None:
     assert default_registry.by_oid(25).name == "text"
 
 
+@pytest.mark.parametrize("oid", [0, -1, 2**32])
+def test_a_codec_without_the_oid_of_its_type(oid: int) -> None:
+    with pytest.raises(errors.ProgrammingError, match=f"not {oid}"):
+        Registry([upper(oid)])
+
+
 def test_a_new_type_brings_its_arrays() -> None:
     registry = Registry([upper(70000, 70001)])
     assert registry.by_oid(70001).text_decoder(Context())(b"{{a}}") == [["A"]]
