@@ -55,6 +55,7 @@ class Stream:
         The server computes no more of them, but ends the chunk that it is at. Raises the error
         that it has met in a row that nobody has seen, if the transaction has failed by it.
         """
+        self._rows = iter(())
         self._do(self._open.close())
 
     def __iter__(self) -> Iterator[Any]:
@@ -74,6 +75,7 @@ class Stream:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._rows = iter(())
         self._do(self._open.leave(exception))
 
     def _chunks(self) -> Iterator[list[Any]]:

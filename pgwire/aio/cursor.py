@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -35,7 +35,7 @@ class AsyncCursor:
     def __init__(self, open_cursor: OpenCursor[Any, Any], do: Do) -> None:
         self._open = open_cursor
         self._do = do
-        self._rows: AsyncIterator[Any] = self._each()
+        self._rows: Iterator[Any] = iter(())
 
     @property
     def name(self) -> str:
@@ -88,10 +88,16 @@ class AsyncCursor:
         await self._do(self._open.close())
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        return self._rows
+        return self
 
     async def __anext__(self) -> Any:
-        return await anext(self._rows)
+        for row in self._rows:
+            return row
+        chunk = await self._do(self._open.next_chunk())
+        if chunk is None:
+            raise StopAsyncIteration
+        self._rows = iter(chunk)
+        return next(self._rows)
 
     async def __aenter__(self) -> AsyncCursor:
         await self._do(self._open.begin())
@@ -104,8 +110,3 @@ class AsyncCursor:
         traceback: TracebackType | None,
     ) -> None:
         await self._do(self._open.leave(exception))
-
-    async def _each(self) -> AsyncIterator[Any]:
-        while (chunk := await self._do(self._open.next_chunk())) is not None:
-            for row in chunk:
-                yield row

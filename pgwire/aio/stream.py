@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -35,7 +35,7 @@ class AsyncStream:
     def __init__(self, open_stream: OpenStream[Any, Any], do: Do) -> None:
         self._open = open_stream
         self._do = do
-        self._rows: AsyncGenerator[Any, None] = self._each()
+        self._rows: Iterator[Any] = iter(())
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -54,13 +54,20 @@ class AsyncStream:
         The server computes no more of them, but ends the chunk that it is at. Raises the error
         that it has met in a row that nobody has seen, if the transaction has failed by it.
         """
+        self._rows = iter(())
         await self._do(self._open.close())
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        return self._rows
+        return self
 
     async def __anext__(self) -> Any:
-        return await anext(self._rows)
+        for row in self._rows:
+            return row
+        chunk = await self._do(self._open.next_chunk())
+        if chunk is None:
+            raise StopAsyncIteration
+        self._rows = iter(chunk)
+        return next(self._rows)
 
     async def __aenter__(self) -> AsyncStream:
         await self._do(self._open.begin())
@@ -72,9 +79,5 @@ class AsyncStream:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._rows = iter(())
         await self._do(self._open.leave(exception))
-
-    async def _each(self) -> AsyncGenerator[Any, None]:
-        while (chunk := await self._do(self._open.next_chunk())) is not None:
-            for row in chunk:
-                yield row

@@ -242,12 +242,12 @@ def stale(error: errors.DatabaseError) -> bool:
 
     The statement is gone (26000); it would return other columns (0A000, told from others by the
     server's function, not by its words); its parameters or columns do not fit the tables any more
-    (08P01: another number of columns; class 42: names and types).
+    (08P01: another number of columns; class 42: names and types; XX000: a type is gone).
     """
     code = error.sqlstate or ""
     if code == "0A000":
         return error.diagnostics.routine == "RevalidateCachedQuery"
-    return code in ("26000", "08P01") or code.startswith("42")
+    return code in ("26000", "08P01", "XX000") or code.startswith("42")
 
 
 def checked_size(size: int) -> int:

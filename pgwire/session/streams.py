@@ -47,6 +47,7 @@ class OpenStream(Generic[TransportT, ReplyT]):
         self._make: Callable[[Row], Any] | None = None
         self._deadline: Deadline = None
         self._over = False
+        self._abandoned = False
 
     # What the session knows of a conversation.
 
@@ -63,6 +64,7 @@ class OpenStream(Generic[TransportT, ReplyT]):
     def rest(self) -> Flow[object]:
         """End it, and skip what has been sent of it."""
         assert self._portal is not None
+        self._abandoned = True  # by somebody else than `close`
         return self._portal.finish()
 
     # What the caller knows.
@@ -143,7 +145,7 @@ class OpenStream(Generic[TransportT, ReplyT]):
 
     def _run(self, flow: Flow[_T]) -> Command[_T]:
         session = self._session
-        if session._current is not self and not self.done:
+        if self._abandoned:
             self._over = True
             raise errors.InterfaceError("the stream has ended: the connection has gone on without")
         try:

@@ -96,6 +96,18 @@ class Blocking:
             raise
         self._wait(pipeline.__aexit__(None, None, None))
 
+    def copy_chunks(self, *arguments: Any, **options: Any) -> Iterating:
+        return Iterating(self, self._wrapped.copy_chunks(*arguments, **options))
+
+    def copy_rows_out(self, *arguments: Any, **options: Any) -> Iterating:
+        return Iterating(self, self._wrapped.copy_rows_out(*arguments, **options))
+
+    def stream(self, *arguments: Any, **options: Any) -> Entered:
+        return Entered(self._runner, self._wrapped.stream(*arguments, **options))
+
+    def cursor(self, *arguments: Any, **options: Any) -> Entered:
+        return Entered(self._runner, self._wrapped.cursor(*arguments, **options))
+
     def notifies(self, **options: Any) -> Iterator[pgwire.Notification]:
         iterator = self._wrapped.notifies(**options)
         while (one := self._wait(anext(iterator, None))) is not None:
@@ -120,6 +132,55 @@ class Blocking:
             return _at_once(awaitable)
         result = self._runner.run(wait())
         return Blocking(self._runner, result) if isinstance(result, _WRAPPED) else result
+
+
+class Iterating:
+    """What is read as it comes, in an asynchronous iteration, behind the face of a plain one."""
+
+    def __init__(self, connection: Blocking, wrapped: Any) -> None:
+        self._connection, self._wrapped = connection, wrapped
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
+
+    def __enter__(self) -> Iterating:
+        self._connection._wait(self._wrapped.__aenter__())
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._connection._wait(self._wrapped.__aexit__(*exception))
+
+    def __iter__(self) -> Iterating:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return self._connection._wait(anext(self._wrapped))
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    def close(self) -> None:
+        self._connection._wait(self._wrapped.close())
+
+
+class Entered(Blocking):
+    """An asynchronous context manager and iterator."""
+
+    def __enter__(self) -> Entered:
+        self._wait(self._wrapped.__aenter__())
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._wait(self._wrapped.__aexit__(*exception))
+
+    def __iter__(self) -> Iterator[Any]:
+        iterator = aiter(self._wrapped)
+        end = object()
+        while (row := self._wait(anext(iterator, end))) is not end:
+            yield row
+
+    def __next__(self) -> Any:
+        return self._wait(anext(self._wrapped))
 
 
 def _at_once(awaitable: Any) -> Any:

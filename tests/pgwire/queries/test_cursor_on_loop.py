@@ -1,0 +1,7 @@
+"""The same in the asyncio body."""
+
+import pytest
+
+from tests.pgwire.queries.test_cursor import *  # noqa: F403
+
+pytestmark = pytest.mark.usefixtures("on_loop")
