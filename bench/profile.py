@@ -1,7 +1,8 @@
 """Where the time of a workload goes: `python -m bench.profile WORKLOAD`.
 
 Runs it once, in this process, with cProfile on exactly where the clock runs. A profiler makes calls
-of Python dearer than they are: use it to find what to look at, and the benchmark to judge it.
+of Python dearer than they are: use it to find what to look at, and the benchmark to judge it; with
+`--no-profile` it tells how much of the time is work at all.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import cProfile
+import os
 import pstats
 import sys
 
@@ -36,12 +38,28 @@ class ProfilingClock(Clock):
         super().__exit__()
 
 
+class SharingClock(Clock):
+    """A clock that tells apart the processor's work for this process, its own and the kernel's."""
+
+    user = system = 0.0
+
+    def __enter__(self) -> None:
+        self._before = os.times()
+        super().__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        now = os.times()
+        self.user += now.user - self._before.user
+        self.system += now.system - self._before.system
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print the profile; 1 if the driver cannot do the workload."""
     options = _options().parse_args(arguments)
     workload = WORKLOADS[options.workload]
     sizes = Sizes().scaled(options.scale)
-    clock = ProfilingClock() if options.profile else Clock()
+    clock = ProfilingClock() if options.profile else SharingClock()
     with contextlib.ExitStack() as stack:
         if options.server:
             where = server.named(options.server)
@@ -62,6 +80,12 @@ def main(arguments: list[str] | None = None) -> int:
         statistics.print_stats(options.lines)
         if options.callers:
             statistics.print_callers(options.callers)
+    else:
+        waiting = max(clock.seconds - clock.user - clock.system, 0.0)
+        print(
+            f"own work {clock.user:.2f} s, the kernel's {clock.system:.2f} s, the rest is waiting"
+        )
+        print(f"for the server or for a processor: {waiting:.2f} s")
     return 0
 
 
@@ -76,7 +100,12 @@ def _options() -> argparse.ArgumentParser:
     add("--sort", default="tottime", choices=["tottime", "cumtime", "ncalls"])
     add("--lines", type=int, default=25)
     add("--callers", metavar="REGEX", help="tell who called what matches")
-    add("--no-profile", dest="profile", action="store_false", help="only run it, for another tool")
+    add(
+        "--no-profile",
+        dest="profile",
+        action="store_false",
+        help="only tell the processor's shares",
+    )
     add("--server", metavar="CONNINFO", help="what `python -m bench.server` printed")
     return parser
 

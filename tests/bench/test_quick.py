@@ -85,6 +85,9 @@ def test_a_profile(binaries: Binaries) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "c · 500k rows of 3 text columns: pgwire" in done.stdout
     assert "function calls" in done.stdout
+    done = run_module(binaries, "bench.profile", "c", "--scale=0.001", "--no-profile")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "own work 0." in done.stdout
 
 
 @pytest.mark.parametrize(
