@@ -30,8 +30,10 @@ ROWS: Final = 1000
 BYTES: Final = 256 * 1024
 """Bytes of a block that end it."""
 
+AT_ONCE: Final = 32
+"""Rows that are taken from their source at once: nobody knows how long they are."""
+
 _WINDOW: Final = 2  # blocks in flight
-_FIRST: Final = 50  # rows of the first block: nobody knows yet how large they are
 
 
 class ManyRows(Pipelining):
@@ -48,7 +50,9 @@ class ManyRows(Pipelining):
         self._sql = sql
         self._registry = registry
         self._taken = 0  # rows
-        self._sizes = 0  # bytes of their messages
+        self._messages: list[bytes] = []  # of the next block
+        self._count = 0  # of its rows
+        self._weight = 0  # of its messages, in bytes
         self._blocks: deque[QueuedRows] = deque()  # in flight
         self._likely = Likely()
         self._statement: Statement | None = None
@@ -57,87 +61,97 @@ class ManyRows(Pipelining):
         self.affected = 0
         """How many rows have been affected, by all blocks that have been answered."""
 
-    @property
-    def wanted(self) -> int:
-        """How many rows the next block should have."""
-        if self._taken == 0:
-            return _FIRST
-        return max(1, min(ROWS, BYTES * self._taken // max(1, self._sizes)))
-
     def rows(self, rows: Sequence[Sequence[object]]) -> Flow[None]:
-        """Send some rows, in one block if they are not too long. Raises what has gone wrong with
-        one of them, or one before, with a note that tells which."""
+        """Take some rows, and send what makes a block. Raises what has gone wrong with one of them,
+        or one before, with a note that tells which."""
         first = self._taken + 1
         position = 0
         while position < len(rows):
-            messages: list[bytes] = []
             try:
                 if self._binder is None:
-                    yield from self._prepare(self._types(rows[position]))
-                assert self._binder is not None
-                stop, size = self._pack(rows, position, messages)
+                    yield from self._prepare(self._types(rows[position]), first + position)
+                stop = self._pack(rows, position)
             except _Otherwise as otherwise:
-                yield from self._prepare(otherwise.oids)
+                yield from self._prepare(otherwise.oids, first + position)
                 continue
             except errors.Error as error:
                 if not self._failed:
                     error.add_note(f"row {first + position} of params_seq")
                 raise
-            block = QueuedRows(first + position, stop - position, self._likely)
-            self._begin()
-            self._queue(block, b"".join(messages), BOUND_AND_RUN * block.count)
-            self._blocks.append(block)
-            yield from self.ask()
+            self._taken = first + stop - 1
+            self._count += stop - position
             if self._kept:
+                block = yield from self._send()
                 while not (block.taken or block.done):
                     yield from self._receive()
                 if (yield from self._repeat(block)):
+                    self._taken = first + position - 1
                     continue
                 self._kept = False
-            while len(self._blocks) > _WINDOW:
-                yield from self._settle()
+            elif self._count >= ROWS or self._weight >= BYTES:
+                yield from self._send()
+                while len(self._blocks) > _WINDOW:
+                    yield from self._settle()
             self._check()
             position = stop
-            self._taken += block.count
-            self._sizes += size
 
     def finish(self) -> Flow[None]:
         """As in `Pipelining`. Raises what has gone wrong."""
-        while self._blocks:
-            yield from self._settle()
+        yield from self._settle_all()
         yield from super().finish()
         self._check()
 
     def _types(self, row: Sequence[object]) -> tuple[int, ...]:
         return parameter_encoder(self._registry, self._channel.context).encode(row)[0]
 
-    def _pack(
-        self, rows: Sequence[Sequence[object]], position: int, messages: list[bytes]
-    ) -> tuple[int, int]:
-        assert self._binder is not None and self._statement is not None
+    def _pack(self, rows: Sequence[Sequence[object]], position: int) -> int:
+        """Add `rows` from `position` on to the block; where it stopped."""
+        binder, statement = self._binder, self._statement
+        assert binder is not None and statement is not None
         try:
-            return self._binder.pack(rows, position, messages, BYTES)
+            stop, size = binder.pack(rows, position, self._messages, BYTES - self._weight)
+            self._weight += size
+            return stop
         except (errors.ProgrammingError, errors.DataError):
             # Not as what the other rows are. Perhaps the server converts it from what it is.
-            declared = self._statement.oids
-            if len(rows[position]) != len(self._statement.parameters):
+            if len(rows[position]) != len(statement.parameters):
                 raise
-            oids = self._types(rows[position])
-            if oids == declared:
-                raise
-            raise _Otherwise(oids) from None
+        encoder = parameter_encoder(self._registry, self._channel.context)
+        oids, formats, values = encoder.encode(rows[position])
+        if oids != statement.oids:
+            raise _Otherwise(oids)
+        message = binder.bind(formats, values)
+        self._messages.append(message)
+        self._weight += len(message)
+        return position + 1
 
-    def _prepare(self, oids: tuple[int, ...]) -> Flow[None]:
-        """Use the statement with parameters declared as `oids` from now on."""
+    def _send(self) -> Flow[QueuedRows]:
+        """Send the block."""
+        count, messages = self._count, self._messages
+        block = QueuedRows(self._taken - count + 1, count, self._likely)
+        self._messages, self._count, self._weight = [], 0, 0
+        self._begin()
+        self._queue(block, b"".join(messages), BOUND_AND_RUN * count)
+        self._blocks.append(block)
+        yield from self.ask()
+        return block
+
+    def _settle_all(self) -> Flow[None]:
+        if self._count:
+            yield from self._send()
         while self._blocks:
             yield from self._settle()
+
+    def _prepare(self, oids: tuple[int, ...], number: int) -> Flow[None]:
+        """Use the statement with parameters declared as `oids` from row `number` on."""
+        yield from self._settle_all()
         self._check()
         channel = self._channel
         statement = channel.statements.find(self._sql, oids)
         self._kept = statement is not None and bool(statement.name)
         if statement is None or not self._kept:
             statement = channel.statements.new(self._sql, oids)
-            preparation = QueuedPreparation(statement)
+            preparation = QueuedPreparation(number, statement)
             text = channel.encode(self._sql, "the query")
             messages = (Parse(statement.name, text, oids), Describe(b"S", statement.name))
             self._begin()
@@ -165,7 +179,7 @@ class ManyRows(Pipelining):
         ):
             return False
         channel.statements.drop(statement)
-        if self._taken or channel.state.transaction_status != IDLE.decode():
+        if block.number > 1 or channel.state.transaction_status != IDLE.decode():
             return False
         block.looked_at = True
         self._blocks.clear()

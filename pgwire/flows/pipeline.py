@@ -216,11 +216,15 @@ class Pipelining:
             # Nobody knows what has been lost of its result.
             self._fail(self._sent[0], errors.PipelineAborted(f"{self._sent[0]} was interrupted"))
         if self._open:
-            # A Sync alone would commit.
-            spoiler, sync = Spoiler(self._numbers), QueuedSync(self._numbers)
-            self._sent += (spoiler, sync)
+            data, steps, sync = SYNC, ["sync"], QueuedSync(self._numbers)
+            if self._failed is None:
+                # A Sync alone would commit.
+                spoiler = Spoiler(self._numbers)
+                data, steps = spoiler.message + SYNC, ["execute", "sync"]
+                self._sent.append(spoiler)
+            self._sent.append(sync)
             self._open = self._begun = False
-            yield self._channel.send_encoded(spoiler.message + SYNC, ("execute", "sync"))
+            yield self._channel.send_encoded(data, steps)
         self._take()
         while self._sent:
             yield from self._receive()

@@ -214,16 +214,17 @@ class Spoiler(Queued):
 
 
 class QueuedPreparation(Queued):
-    """Parse and Describe of a statement, apart from any use of it."""
+    """Parse and Describe of a statement, for row `number` of `executemany` and those after it."""
 
     __slots__ = ("_statement",)
 
-    def __init__(self, statement: Statement) -> None:
-        super().__init__(0)
+    def __init__(self, number: int, statement: Statement) -> None:
+        super().__init__(number)
         self._statement = statement
 
     def __str__(self) -> str:
-        return "preparing the statement"
+        # If the first row's fails that is hardly due to the row.
+        return f"row {self.number} of params_seq" if self.number > 1 else "preparing the statement"
 
     def answered(self, channel: Channel, message: Message) -> None:
         """As in `Queued`."""

@@ -28,7 +28,7 @@ class Pipelines(Queries[TransportT, ReplyT]):
 
     def _executemany(self, sql: str, params_seq: Any, timeout: float | None) -> Command[int]:
         self._check_ready()
-        from pgwire.flows.executemany import ManyRows
+        from pgwire.flows.executemany import AT_ONCE, ManyRows
 
         many = ManyRows(self._channel, deadline_after(timeout), sql, self.registry)
         awaited = hasattr(params_seq, "__aiter__")
@@ -36,10 +36,13 @@ class Pipelines(Queries[TransportT, ReplyT]):
         self._current = many
         try:
             while True:
-                rows = yield from _pull(source, many.wanted, many.deadline, awaited=awaited)
+                rows = yield from _pull(source, AT_ONCE, many.deadline, awaited=awaited)
                 if not rows:
                     break
+                if seconds_until(many.deadline) == 0:
+                    raise errors.TimeoutExpired
                 yield from self._run_pipelined(many, many.rows(rows), timeout)
+                rows.clear()  # or they would be held while the next ones are taken
             yield from self._run_pipelined(many, many.finish(), timeout)
         except BaseException as error:
             if not many.done:
@@ -89,9 +92,7 @@ def _expired(pipelining: Pipelining, timeout: float | None) -> errors.TimeoutExp
     )
 
 
-def _pull(
-    source: Any, count: int, deadline: Deadline, *, awaited: bool
-) -> Command[list[Any]]:
+def _pull(source: Any, count: int, deadline: Deadline, *, awaited: bool) -> Command[list[Any]]:
     """The next `count` items of an iterator, fewer at its end."""
     if not awaited:
         return list(islice(source, count))

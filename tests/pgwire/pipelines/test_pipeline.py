@@ -1,9 +1,8 @@
-"""Pipelines in the blocking body, against a real server; `test_on_loop` runs the same in asyncio."""
+"""Pipelines in the blocking body, on a real server; `test_on_loop` runs the same in asyncio."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from time import monotonic
 from typing import Any
@@ -91,9 +90,7 @@ def test_with_any_statement_cache(cluster: Cluster, size: int) -> None:
     with pgwire.connect(cluster.conninfo(), statement_cache_size=size) as connection:
         for _ in range(2):
             with connection.pipeline() as pipeline:
-                promises = [
-                    pipeline.query(f"SELECT $1::int + {n % 3}", [n]) for n in range(20)
-                ]
+                promises = [pipeline.query(f"SELECT $1::int + {n % 3}", [n]) for n in range(20)]
             assert [p.result().scalar() for p in promises] == [n + n % 3 for n in range(20)]
         kept = connection.query("SELECT count(*) FROM pg_prepared_statements").scalar()
         assert kept in ({0: [0], 1: [1, 2, 3], 100: [3]}[size])
@@ -125,7 +122,9 @@ def test_errors_are_where_they_belong(connection: pgwire.Connection) -> None:
         assert good.result() == "INSERT 0 1"
         assert synced.result() is None
     for promise in (skipped, *late, too_late):
-        with pytest.raises(errors.PipelineAborted, match="since query 2 of the pipeline") as aborted:
+        with pytest.raises(
+            errors.PipelineAborted, match="since query 2 of the pipeline"
+        ) as aborted:
             promise.result()
         assert aborted.value.__cause__ is bad.error
     assert isinstance(skipped.error, errors.OperationalError)
@@ -197,7 +196,13 @@ def test_a_value_that_cannot_be_decoded_spoils_its_query_alone(
         return int(data)
 
     connection.registry.register(
-        Codec("int4", 23, 1007, text_decoder=always(decode), text_encoder=always(lambda value: b"%d" % value))
+        Codec(
+            "int4",
+            23,
+            1007,
+            text_decoder=always(decode),
+            text_encoder=always(lambda value: b"%d" % value),
+        )
     )
     with connection.pipeline() as pipeline:
         before = pipeline.query("SELECT 1::int4")
@@ -316,9 +321,7 @@ def test_copy_is_refused(connection: pgwire.Connection, sql: str) -> None:
 
 
 @pytest.mark.parametrize("sql", ["DEALLOCATE ALL", "/**/discard all"])
-def test_statements_are_deallocated_in_the_middle(
-    connection: pgwire.Connection, sql: str
-) -> None:
+def test_statements_are_deallocated_in_the_middle(connection: pgwire.Connection, sql: str) -> None:
     for _ in range(2):
         with connection.pipeline() as pipeline:
             pipeline.query("SELECT $1::int", [1])
@@ -350,9 +353,11 @@ def test_the_connection_is_busy_meanwhile(connection: pgwire.Connection) -> None
             lambda: connection.query("SELECT 1", ()),
             lambda: connection.executemany("SELECT $1::int", [(1,)]),
             lambda: connection.describe("SELECT 1"),
-            lambda: connection.pipeline().__enter__()
-            if isinstance(connection, pgwire.Connection)
-            else connection.query("SELECT 1"),
+            lambda: (
+                connection.pipeline().__enter__()
+                if isinstance(connection, pgwire.Connection)
+                else connection.query("SELECT 1")
+            ),
         ):
             with pytest.raises(errors.InterfaceError, match="already in progress"):
                 use()
@@ -433,5 +438,3 @@ def test_statements_that_went_out_of_use_are_closed(cluster: Cluster) -> None:
                     pipeline.query("SELECT 1").result()
         connection.query("SELECT 1", ())
         assert connection.query("SELECT count(*) FROM pg_prepared_statements").scalar() <= 4
-
-
