@@ -52,6 +52,17 @@ async def ask(connection: pgwire.AsyncConnection, mark: int, kind: int) -> None:
     elif kind == 4:
         async with connection.transaction():
             assert (await connection.query("SELECT $1::int", [mark])).scalar() == mark
+    elif kind == 5:
+        assert (await connection.query(f"SELECT $1::int, {mark}", [mark])).rows == [(mark, mark)]
+    elif kind == 6:
+        sql = f"SELECT {mark} FROM generate_series(1, 900)"
+        async with connection.stream(sql, chunk_rows=50) as stream:
+            seen = [row async for row in stream] if mark % 2 else [await anext(stream)]
+        assert set(seen) == {(mark,)} and len(seen) == (900 if mark % 2 else 1)
+    elif kind == 7:
+        sql = f"SELECT {mark} FROM generate_series(1, $1)"
+        async with connection.transaction(), connection.cursor(sql, [30]) as cursor:
+            assert (await cursor.fetch(20)).rows == [(mark,)] * 20
     else:
         reply = await connection.send(f"SELECT {mark} FROM generate_series(1, 5000)")
         await reply.next_result()
@@ -74,7 +85,7 @@ async def storm(cluster: Cluster, chance: random.Random) -> None:
                 connection = None
                 connection = await pgwire.connect_async(conninfo)
             for _ in range(3):
-                await ask(connection, next(marks), chance.randrange(6))
+                await ask(connection, next(marks), chance.randrange(9))
         finally:
             pool.put_nowait(connection)
 
