@@ -7,13 +7,15 @@ falls back on for whatever is not plain: a date that Python cannot hold, a text 
 from __future__ import annotations
 
 import datetime
-import decimal
 import sys
 from collections.abc import Callable, Sequence
 from struct import Struct
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pgwire.types.codec import Decoder
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 __all__ = [
     "EPOCH",
@@ -26,7 +28,6 @@ __all__ = [
     "from_seconds",
     "instants",
     "moments",
-    "traps_bad_decimals",
 ]
 
 UTC: Final = datetime.UTC
@@ -49,8 +50,6 @@ from_seconds: Final[Callable[[float], datetime.datetime] | None] = (
     else None
 )
 """A naive timestamp from seconds since 1970; None where this is not the fast way."""
-
-decimals: Final = decimal.Decimal
 
 _CACHED: Final = 50_000
 
@@ -102,7 +101,12 @@ def _moments(numbers: Sequence[int], epoch: datetime.datetime, decode: Decoder) 
         return [decode(_INT8.pack(number)) for number in numbers]
 
 
-def traps_bad_decimals() -> bool:
-    """Whether `Decimal` raises for what is no number, as it does unless the caller's decimal
-    context says that it gives a NaN."""
-    return decimal.getcontext().traps[decimal.InvalidOperation]
+def decimals() -> tuple[type[Decimal], Callable[[], bool]]:
+    """The class Decimal, and a function that tells whether it raises for what is no number, as it
+    does unless the caller's decimal context says that it gives a NaN."""
+    import decimal  # by far the largest import of all that is needed here, and for one type
+
+    def raises() -> bool:
+        return decimal.getcontext().traps[decimal.InvalidOperation]
+
+    return decimal.Decimal, raises

@@ -30,7 +30,6 @@ _FRAME = """\
 def decode(data, position, end, limit):
     rows = []
     append = rows.append
-    exact = traps()
 {setup}
     while limit:
         try:
@@ -132,6 +131,8 @@ def _code(shape: tuple[tuple[str, int, str], ...], kind: int) -> CodeType:
                 setup.append(f"    minute{i} = base{i} = None")
             elif way == "timestamp" and from_seconds is not None:
                 convert = _MOMENT
+        if way == "text numeric":
+            setup.append("    exact = raises()")
         template = _FIXED if size else _VARIABLE
         convert = convert.format(i=i, size=size, layout=layout, first=EXACT[0], last=EXACT[1])
         fields += [
@@ -150,7 +151,7 @@ def _code(shape: tuple[tuple[str, int, str], ...], kind: int) -> CodeType:
 
 def loop_decoder(kinds: Sequence[Kind], encoding: str, kind: int) -> Loop:
     """The decoder for rows of columns of these `kinds`, in frames of type byte `kind`."""
-    from pgwire.rows.convert import Cache, decimals, from_seconds, traps_bad_decimals
+    from pgwire.rows.convert import Cache, decimals, from_seconds
 
     decoders: list[Decoder] = [column.decode for column in kinds]
 
@@ -162,14 +163,14 @@ def loop_decoder(kinds: Sequence[Kind], encoding: str, kind: int) -> Loop:
         "size": Struct("!i").unpack_from,
         "pack_q": Struct("!q").pack,
         "plain": plain,
-        "traps": traps_bad_decimals,
-        "Decimal": decimals,
         "encoding": encoding,
         "from_seconds": from_seconds,
     }
     names.update((f"read_{layout}", Struct("!" + layout).unpack_from) for layout in "hiIqd")
     for i, column in enumerate(kinds):
         names[f"decode{i}"] = column.decode
+        if column.way == "text numeric":
+            names["Decimal"], names["raises"] = decimals()
         if column.way == "date":
             names[f"dates{i}"] = Cache(column.decode)
     exec(_code(tuple(column.key for column in kinds), kind), names)

@@ -31,7 +31,6 @@ from pgwire.rows.convert import (
     decimals,
     instants,
     moments,
-    traps_bad_decimals,
 )
 from pgwire.rows.decoder import Row
 from pgwire.rows.kinds import Kind
@@ -212,11 +211,12 @@ def _conversion(column: Kind, encoding: str) -> _Convert:
     if way == "text date":
         return _each(Cache(lambda raw: decode(raw.encode("latin-1"))).__getitem__)
     if way == "text int":
-        return _numerals(int, decode)
+        return _numerals(int, decode, lambda: True)
     if way == "text float":
-        return _numerals(float, decode)
+        return _numerals(float, decode, lambda: True)
     if way == "text numeric":
-        return _numerals(decimals, decode)
+        decimal, raises = decimals()
+        return _numerals(decimal, decode, raises)
     if way in _TEXT_FORMS:
         return _each(datetime.datetime.fromisoformat)
     return _each(lambda raw: decode(raw.encode("latin-1")))
@@ -279,14 +279,16 @@ def _each(function: Callable[[str], object]) -> _Convert:
     return convert
 
 
-def _numerals(function: Callable[[str], object], decode: Decoder) -> _Convert:
+def _numerals(
+    function: Callable[[str], object], decode: Decoder, raises: Callable[[], bool]
+) -> _Convert:
     convert_each = _each(function)
     convert_carefully = _each(lambda raw: decode(raw.encode("latin-1")))
 
     def convert(values: list[str], present: list[str] | None) -> Sequence[object]:
         # Python takes other digits and spaces than ASCII's, too, and knows more kinds of NaN.
         joined = "".join(values)
-        if not joined.isascii() or "N" in joined or "n" in joined or not traps_bad_decimals():
+        if not joined.isascii() or "N" in joined or "n" in joined or not raises():
             return convert_carefully(values, present)
         return convert_each(values, present)
 
