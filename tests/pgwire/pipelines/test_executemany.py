@@ -1,5 +1,5 @@
-"""`executemany` in the blocking body, against a real server; `test_on_loop` runs the same in
-asyncio."""
+"""`executemany` in the blocking body, against a real server; in asyncio by
+`test_executemany_on_loop`."""
 
 from __future__ import annotations
 

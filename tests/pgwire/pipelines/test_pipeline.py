@@ -1,4 +1,4 @@
-"""Pipelines in the blocking body, on a real server; `test_on_loop` runs the same in asyncio."""
+"""Pipelines in the blocking body, on a real server; asyncio: `test_pipeline_on_loop`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The same pipelines in the asyncio body."""
+"""`test_pipeline` in the asyncio body."""
 
 import pytest
 
-from tests.pgwire.pipelines.test_executemany import *  # noqa: F403
 from tests.pgwire.pipelines.test_pipeline import *  # noqa: F403
 
 pytestmark = pytest.mark.usefixtures("on_loop")
