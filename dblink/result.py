@@ -149,7 +149,13 @@ class Result:
         rows = length_hint(self._rows) + (self._status is not None)
         self._rows, self._status = iter(()), None
         for frames in self._frames():
-            rows += complete_frames(frames, 0, len(frames), MAX_LENGTH, _DATA_ROW)[0]
+            position = 0
+            # It counts frames that are alike in one go, and a shorter one may be behind them.
+            while position < len(frames):
+                count, _, position = complete_frames(
+                    frames, position, len(frames), MAX_LENGTH, _DATA_ROW
+                )
+                rows += count
         return rows
 
     def take_over(self) -> None:

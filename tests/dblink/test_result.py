@@ -313,3 +313,13 @@ def test_params(session: dblink.Session) -> None:
     assert session.dblink_exec("c", "INSERT INTO p VALUES ($1)", params=("x;y",)) == "INSERT 0 1"
     sql = "SELECT g FROM generate_series(1, $1::int) AS g"
     assert numbers(session.dblink("c", sql, params=(ROWS,))) == list(range(1, ROWS + 1))
+
+
+@pytest.mark.usefixtures("few_bytes")
+@pytest.mark.parametrize("rows", [5000, 5025, 5050, 5075])
+def test_a_shorter_row_behind_rows_that_are_alike_counts(
+    session: dblink.Session, rows: int
+) -> None:
+    length = f"CASE WHEN g < {rows} THEN 40 ELSE 1 END"
+    sql = f"SELECT repeat('x', {length}) FROM generate_series(1, {rows}) g"
+    assert session.dblink("c", sql).count() == rows
