@@ -16,7 +16,7 @@ from pgwire.flows import Flow
 from pgwire.flows.channel import Channel
 from pgwire.flows.pipeline import Pipelining
 from pgwire.flows.queued import BOUND_AND_RUN, Likely, QueuedPreparation, QueuedRows
-from pgwire.flows.rowbinding import RowBinder
+from pgwire.flows.rowbinding import RowBinder, Unsuitable, wrong_number
 from pgwire.flows.statements import Statement, stale
 from pgwire.flows.words import copies
 from pgwire.protocol.constants import IDLE
@@ -71,7 +71,7 @@ class ManyRows(Pipelining):
                 if self._binder is None:
                     yield from self._prepare(self._types(rows[position]), first + position)
                 stop = self._pack(rows, position)
-            except _Otherwise as otherwise:
+            except Unsuitable as otherwise:
                 yield from self._prepare(otherwise.oids, first + position)
                 continue
             except errors.Error as error:
@@ -106,24 +106,14 @@ class ManyRows(Pipelining):
 
     def _pack(self, rows: Sequence[Sequence[object]], position: int) -> int:
         """Add `rows` from `position` on to the block; where it stopped."""
-        binder, statement = self._binder, self._statement
-        assert binder is not None and statement is not None
-        try:
-            stop, size = binder.pack(rows, position, self._messages, BYTES - self._weight)
-            self._weight += size
-            return stop
-        except (errors.ProgrammingError, errors.DataError):
-            # Not as what the other rows are. Perhaps the server converts it from what it is.
-            if len(rows[position]) != len(statement.parameters):
-                raise
-        encoder = parameter_encoder(self._registry, self._channel.context)
-        oids, formats, values = encoder.encode(rows[position])
-        if oids != statement.oids:
-            raise _Otherwise(oids)
-        message = binder.bind(formats, values)
-        self._messages.append(message)
-        self._weight += len(message)
-        return position + 1
+        assert self._binder is not None
+        stop, size = self._binder.pack(rows, position, self._messages, BYTES - self._weight)
+        if stop == position:
+            message = self._binder.bind_plainly(rows[position])
+            self._messages.append(message)
+            stop, size = position + 1, len(message)
+        self._weight += size
+        return stop
 
     def _send(self) -> Flow[QueuedRows]:
         """Send the block."""
@@ -144,12 +134,16 @@ class ManyRows(Pipelining):
 
     def _prepare(self, oids: tuple[int, ...], number: int) -> Flow[None]:
         """Use the statement with parameters declared as `oids` from row `number` on."""
-        yield from self._settle_all()
+        if self._count:
+            yield from self._send()
+        while len(self._blocks) > _WINDOW:
+            yield from self._settle()
         self._check()
         channel = self._channel
         statement = channel.statements.find(self._sql, oids)
-        self._kept = statement is not None and bool(statement.name)
-        if statement is None or not self._kept:
+        known = statement is not None and bool(statement.name)
+        self._kept = known and number == 1
+        if statement is None or not known:
             statement = channel.statements.new(self._sql, oids)
             preparation = QueuedPreparation(number, statement)
             text = channel.encode(self._sql, "the query")
@@ -162,6 +156,8 @@ class ManyRows(Pipelining):
             )
             yield from self.wait(preparation)
             self._check()
+        if len(statement.parameters) != len(oids):
+            raise wrong_number(len(statement.parameters), len(oids))
         encoder = parameter_encoder(self._registry, channel.context)
         self._statement = statement
         self._binder = RowBinder(statement, encoder)
@@ -200,10 +196,3 @@ class ManyRows(Pipelining):
         error = self.unlooked()
         if error is not None:
             raise error
-
-
-class _Otherwise(Exception):
-    """A row has to go with other types than the ones before it."""
-
-    def __init__(self, oids: tuple[int, ...]) -> None:
-        self.oids = oids

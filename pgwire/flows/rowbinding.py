@@ -41,13 +41,48 @@ _FIXED: Final = {
     (float, OIDS["float8"][0]): "d",
     (bool, OIDS["bool"][0]): "?",
 }
+_INTEGERS: Final = frozenset(OIDS[name][0] for name in ("int4", "int8", "numeric"))
+_FLOAT: Final = OIDS["float8"][0]
+_EXACT: Final = 2**53
+_OWN: Final = {(bool, OIDS["bool"][0]), (bytes, OIDS["bytea"][0])}
 _TEXTS: Final = frozenset(OIDS[name][0] for name in ("text", "varchar", "bpchar"))
+
+
+class Unsuitable(Exception):
+    """A row needs a statement with parameters declared as `oids`."""
+
+    def __init__(self, oids: tuple[int, ...]) -> None:
+        self.oids = oids
+
+
+def suits(value: object, declared: int) -> bool:
+    """Whether a value means the same as a parameter of the type that is `declared`, for the sake of
+    other rows, as if its own type were: so no statement is needed for each mixture of them.
+
+    A number among numbers does, and anything where the server has inferred the type; a str does
+    not: it may stand for any type, and '007' is not 7 where text is wanted.
+    """
+    kind = type(value)
+    if declared == 0 or value is None:
+        return True
+    if kind is int:
+        # Not all longer ones are floats.
+        return declared in _INTEGERS or (declared == _FLOAT and abs(value) <= _EXACT)  # type: ignore[arg-type]
+    return kind is float and declared in (_FLOAT, OIDS["numeric"][0])
+
+
+def wrong_number(wanted: int, given: int) -> errors.ProgrammingError:
+    """The error for a row with another number of parameters than the statement has."""
+    return errors.ProgrammingError(
+        f"the statement has {wanted} parameters, {given} were given", sqlstate="08P01"
+    )
 
 
 class RowBinder:
     """Binds rows to a prepared statement whose parameters are known."""
 
     def __init__(self, statement: Statement, encoder: ParameterEncoder) -> None:
+        self._declared = statement.oids
         self._oids = statement.parameters
         self._encoder = encoder
         self._name = b"\0" + writer.cstring(statement.name, "name of a prepared statement")
@@ -57,33 +92,41 @@ class RowBinder:
         self, rows: Sequence[Sequence[Any]], position: int, messages: list[bytes], most: int
     ) -> tuple[int, int]:
         """Append the Bind and Execute of `rows` from `position` on to `messages`, until these are
-        `most` bytes or more. Returns the position of the first row that was not packed, and the
-        number of bytes.
-
-        Raises what `ParameterEncoder.encode_known` does, for the row at `position`.
-        """
+        `most` bytes or more. Returns the position of the first row that was not packed, which may
+        have to go the plain way, and the number of bytes."""
         size = 0
         while position < len(rows) and size < most:
-            row = rows[position]
-            classes = tuple(map(type, row))
+            classes = tuple(map(type, rows[position]))
             try:
                 packer = self._packers[classes]
             except KeyError:
                 packer = self._packer(classes)
-            if packer is not None:
-                stopped, more = packer(rows, position, messages, most - size)
-                size += more
-                if stopped > position:
-                    position = stopped
-                    continue
-            if size:
-                return position, size  # what it may raise is of the first row of the next call
-            formats, values = self._encoder.encode_known(row, self._oids)
-            message = self.bind(formats, values)
-            messages.append(message)
-            size += len(message)
-            position += 1
+            if packer is None:
+                break
+            stopped, more = packer(rows, position, messages, most - size)
+            size += more
+            if stopped == position:
+                break
+            position = stopped
         return position, size
+
+    def bind_plainly(self, row: Sequence[Any]) -> bytes:
+        """Bind and Execute of one row.
+
+        Raises Unsuitable if the statement must be declared with other types for it, and what
+        `ParameterEncoder.encode` does.
+        """
+        oids, formats, values = self._encoder.encode(row)
+        if oids == self._declared:
+            return self.bind(formats, values)
+        if len(oids) != len(self._oids):
+            raise wrong_number(len(self._oids), len(oids))
+        if not all(map(suits, row, self._declared)):
+            raise Unsuitable(oids)
+        try:
+            return self.bind(*self._encoder.encode_known(row, self._oids))
+        except (errors.ProgrammingError, errors.DataError):
+            raise Unsuitable(oids) from None
 
     def bind(self, formats: Sequence[int], values: Sequence[bytes | None]) -> bytes:
         """Bind and Execute of encoded values. Raises as messages do when they are encoded."""
@@ -112,12 +155,20 @@ class RowBinder:
         # A row is a run of struct calls, cut after each value of variable length.
         layout, arguments, pieces = "", [], []
         fixed = 0
-        for number, (kind, oid) in enumerate(zip(classes, self._oids, strict=True)):
+        for number, (kind, oid, declared) in enumerate(
+            zip(classes, self._oids, self._declared, strict=True)
+        ):
             plain = registry.is_builtin(oid) and not registry.is_registered(kind)
             code = _FIXED.get((kind, oid)) if plain else None
             value = f"v{number}"
             if kind is tuple:
                 return None  # (value, type)
+            if kind is int and declared == _FLOAT:
+                checks.append(f"not {-_EXACT} <= {value} <= {_EXACT}")
+            elif declared and (kind, oid) not in _OWN:
+                sample = kind() if kind in (int, float, type(None)) else ""
+                if not suits(sample, declared):
+                    return None
             names[f"C{number}"] = kind
             checks.append(f"type({value}) is not C{number}")
             if kind is type(None):
