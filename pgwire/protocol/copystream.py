@@ -16,8 +16,8 @@ def complete_frames(
     data: bytes | bytearray, start: int, end: int, maximum: int, kind: int = _COPY_DATA
 ) -> tuple[int, int, int]:
     """How many complete frames of one `kind` stand at the front of `data[start:end]`, where the
-    last of them begins, and where it ends. None with a length beyond `maximum`, or below 4, is among them:
-    that is left to `FrameBuffer`, which refuses it."""
+    last of them begins, and where it ends. One whose length is beyond `maximum`, or below 4, is
+    not among them: that is left to `FrameBuffer`, which refuses it."""
     size, count = _alike(data, start, end, maximum, kind)
     if count:
         stop = start + size * count

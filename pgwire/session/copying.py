@@ -256,6 +256,7 @@ class OpenCopy(Generic[TransportT, ReplyT]):
         self._progress = progress
         self._timeout = timeout
         self._got = self._told = 0
+        self._given_up = False
         self.copy: CopyOut | None = None
 
     def start(self) -> Command[CopyOut]:
@@ -282,18 +283,17 @@ class OpenCopy(Generic[TransportT, ReplyT]):
         """Give up what has not been read: the COPY is cancelled on the server."""
         copy, session = self.copy, self._session
         if copy is not None and session._current is copy and not copy.done:
+            self._given_up = True
             yield from session._resynchronise()
 
     def _part(self, flow: Flow[_T | None]) -> Command[_T | None]:
         """Run a flow that reads a part; None at the end."""
         copy, session = self.copy, self._session
         assert copy is not None  # started
-        if copy.done:
-            if session._current is copy:
-                session._current = None
-            return None
-        if session._current is not copy:
+        if self._given_up or (session._current is not copy and not copy.done):
             raise errors.InterfaceError("the COPY has been given up")
+        if copy.done:
+            return None
         part = yield from self._guarded(session._run(flow, copy.deadline))
         if part is None and copy.error is not None:
             raise copy.error
@@ -315,6 +315,7 @@ class OpenCopy(Generic[TransportT, ReplyT]):
             return (yield from command)
         except BaseException as error:
             failure = error
+        self._given_up = True
         try:
             raise (yield from self._session._undone(self.copy, failure, self._timeout))
         finally:
