@@ -49,7 +49,7 @@ class Shape:
     """How the rows of a statement come: `columns`, each with its format, None if it returns no
     rows; `formats`, the same as Bind has it, count and codes; `decoder` of the rows."""
 
-    __slots__ = ("columns", "decoder", "flight", "formats")
+    __slots__ = ("columns", "decoder", "ending", "flight", "formats")
 
     def __init__(
         self,
@@ -63,6 +63,9 @@ class Shape:
         self.decoder: BatchDecoder | None = None
         self.flight: bytes | None = None
         """Bind without parameters, Execute and Sync, encoded, once it has been used."""
+        self.ending: tuple[bytes, str] | None = None
+        """CommandComplete and ReadyForQuery of the last reply that was read as a whole, and the
+        tag in it."""
         codes: Sequence[int] = ()
         if columns is not None:
             # Only who asks for rows pays for importing what generates decoders.
