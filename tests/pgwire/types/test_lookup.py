@@ -50,7 +50,7 @@ class Mood(enum.Enum):
 
 class ByName(enum.Enum):
     sad = 1
-    ok = ([],)
+    ok = bytearray(b"not even hashable")
 
 
 class Word(enum.StrEnum):
