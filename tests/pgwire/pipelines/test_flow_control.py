@@ -23,7 +23,7 @@ def small_buffers(cluster: Cluster) -> socket.socket:
     sock = socket.socket()
     for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
         sock.setsockopt(socket.SOL_SOCKET, option, 4096)
-    sock.connect((cluster.host, cluster.port))
+    sock.connect(("127.0.0.1", cluster.port))
     return sock
 
 
@@ -34,7 +34,9 @@ def check(number: int, rows: list[Any], buffer: bytearray) -> None:
 
 def test_blocking(cluster: Cluster) -> None:
     payload = bytes(SIZE)
-    with pgwire.connect(cluster.conninfo(), sock=small_buffers(cluster)) as connection:
+    with pgwire.connect(
+        cluster.conninfo(host="127.0.0.1"), sock=small_buffers(cluster)
+    ) as connection:
         with connection.pipeline(timeout=60) as pipeline:
             promises = []
             for number in range(QUERIES):
@@ -52,7 +54,9 @@ def test_asyncio(cluster: Cluster, runner: asyncio.Runner, reading: bool) -> Non
     async def main() -> None:
         payload = bytes(SIZE)
         sock = small_buffers(cluster)
-        async with await pgwire.connect_async(cluster.conninfo(), sock=sock) as connection:
+        async with await pgwire.connect_async(
+            cluster.conninfo(host="127.0.0.1"), sock=sock
+        ) as connection:
             async with connection.pipeline(timeout=60) as pipeline:
                 promises = []
                 for number in range(QUERIES // 3):
@@ -68,7 +72,9 @@ def test_asyncio(cluster: Cluster, runner: asyncio.Runner, reading: bool) -> Non
 
 
 def test_a_large_result_while_much_is_sent(cluster: Cluster) -> None:
-    with pgwire.connect(cluster.conninfo(), sock=small_buffers(cluster)) as connection:
+    with pgwire.connect(
+        cluster.conninfo(host="127.0.0.1"), sock=small_buffers(cluster)
+    ) as connection:
         with connection.pipeline(timeout=60) as pipeline:
             many = pipeline.query("SELECT n, repeat('x', 1000) FROM generate_series(1, 30000) n")
             pipeline.query("SELECT octet_length($1)", [bytes(10_000_000)])
@@ -77,7 +83,9 @@ def test_a_large_result_while_much_is_sent(cluster: Cluster) -> None:
 
 
 def test_executemany(cluster: Cluster) -> None:
-    with pgwire.connect(cluster.conninfo(), sock=small_buffers(cluster)) as connection:
+    with pgwire.connect(
+        cluster.conninfo(host="127.0.0.1"), sock=small_buffers(cluster)
+    ) as connection:
         rows = ((number, SIZE, bytes(SIZE)) for number in range(300))
         assert connection.executemany(SQL, rows, timeout=60) == 300
         assert len(connection.frames) < BUFFER
