@@ -112,10 +112,12 @@ class BatchDecoder:
         if self._stride is not None:
             rows, position = self._stride(data, start, end)
         scanner = self._scanner
+        if scanner is not None:
+            from pgwire.rows.scanner import Unlike
         while scanner is not None and end - position >= _WORTHWHILE:
             try:
                 found, position = scanner(data, position, end)
-            except Exception:
+            except Unlike:
                 break  # who is to blame, if anybody, is found out by the walk
             if found:
                 rows = rows + found if rows else found

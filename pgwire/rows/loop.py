@@ -4,7 +4,9 @@ It takes any shape, and where there is a just-in-time compiler it is the fastest
 The code is made of column numbers, struct layouts and names that are bound here: of nothing that a
 server or a user wrote. It is sloppy on purpose: it reads on over the end of a frame and looks
 whether it has met it exactly. A row that is not so, or whose values make a conversion fail, is
-given to the plain decoder, which gives the row or says what is wrong with it.
+given to the plain decoder, which gives the row or says what is wrong with it. Only codecs whose
+values are not known here are asked last, when the frame has been found to be right: they may be
+anybody's, so they are asked once, and what they raise is raised.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ _FRAME = """\
 def decode(data, position, end, limit):
     rows = []
     append = rows.append
+    asking = False
 {setup}
     while limit:
         try:
@@ -46,13 +49,14 @@ def decode(data, position, end, limit):
 {fields}
                 if p != stop:
                     break
-                append(({values}))
-                position = stop
+{before}                append(({values}))
+{after}                position = stop
                 limit -= 1
             else:
                 break
         except Exception:
-            pass
+            if asking:
+                raise
         rows += plain(data, position, position + 1 + header(data, position)[1])
         position += 1 + header(data, position)[1]
         limit -= 1
@@ -83,7 +87,7 @@ elif n == -1:
 else:
     break
 """
-_PLAIN_BYTES = "v{i} = decode{i}(data[p:q])"
+_PLAIN_BYTES = "v{i} = data[p:q]"
 
 _CONVERT = {
     "text": "v{i} = str(data[p:q], encoding)",
@@ -98,7 +102,8 @@ _CONVERT = {
     "number": "v{i}, = read_{layout}(data, p)",
     "bool": "v{i} = (False, True)[data[p]]",
     "date": "v{i} = dates{i}[data[p:p + 4]]",
-    "fixed": "v{i} = decode{i}(data[p:p + {size}])",
+    "fixed": "v{i} = data[p:p + {size}]",
+    "moment": "v{i} = decode{i}(data[p:p + 8])",
 }
 _MOMENT = """\
 u, = read_q(data, p)
@@ -125,7 +130,7 @@ def _code(shape: tuple[tuple[str, int, str], ...], kind: int) -> CodeType:
     for i, (way, size, layout) in enumerate(shape):
         convert = _CONVERT.get(way, _PLAIN_BYTES)
         if way in ("timestamp", "timestamptz"):
-            convert = _CONVERT["fixed"]
+            convert = _CONVERT["moment"]
             if _JITTED:
                 convert = _MINUTE
                 setup.append(f"    minute{i} = base{i} = None")
@@ -139,12 +144,20 @@ def _code(shape: tuple[tuple[str, int, str], ...], kind: int) -> CodeType:
             " " * 16 + line
             for line in template.format(i=i, size=size, convert=convert).splitlines()
         ]
+    asked = {i for i, (way, _, _) in enumerate(shape) if way == "fixed" or way not in _CONVERT}
+    asked -= {i for i, (way, _, _) in enumerate(shape) if way in ("timestamp", "timestamptz")}
+    indent = " " * 16
     source = _FRAME.format(
+        before=f"{indent}asking = True\n" if asked else "",
+        after=f"{indent}asking = False\n" if asked else "",
         kind=kind,
         count=len(shape),
         setup="\n".join(setup),
         fields="\n".join(fields),
-        values="".join(f"v{i}, " for i in range(len(shape))),
+        values="".join(
+            f"None if v{i} is None else decode{i}(v{i}), " if i in asked else f"v{i}, "
+            for i in range(len(shape))
+        ),
     )
     return compile(source, "<rows of a shape>", "exec")
 

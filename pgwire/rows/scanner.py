@@ -50,6 +50,9 @@ _ISO: Final = r".{4}-.{2}-.{2} .{2}:.{2}:[0-9.]{2,9}"
 _ANY_TEXT: Final = r"[^\0]*"
 _TEXT_FORMS: Final = {"text timestamp": _ISO, "text timestamptz": _ISO + r"\+00"}
 
+_ASKED: Final = ("fixed", "text any")
+"""Ways that only the codec knows."""
+
 _Convert = Callable[[list[str], "list[str] | None"], Sequence[object]]
 """(values, truth: whether the value is there, or None if all are) -> values of a column."""
 
@@ -70,19 +73,41 @@ class Scanner:
     whether rows are longer than 255 bytes. A row that is unlike what is known ends a run.
     """
 
-    __slots__ = ("_converts", "_kind", "_kinds", "_learning", "_likeness", "_text_only")
+    __slots__ = ("_asked", "_converts", "_kind", "_kinds", "_learning", "_likeness", "_text_only")
 
     def __init__(self, kinds: Sequence[Kind], encoding: str, kind: int) -> None:
         self._kinds = [(column.way, column.size) for column in kinds]
         self._kind = kind
         self._converts = [_conversion(column, encoding) for column in kinds]
+        self._asked = [(i, column.decode) for i, column in enumerate(kinds) if column.way in _ASKED]
         self._text_only = all(column.way == "text" for column in kinds)
         self._likeness = Likeness(0, tuple([column.size for column in kinds]), long=False)
         self._learning = True
 
     def __call__(self, data: bytes | bytearray, start: int, end: int) -> tuple[list[Row], int]:
         """The rows of complete frames at the front of data[start:end], as far as they look as
-        expected, and where they end. Raises anything if they do not hold what they seem to."""
+        expected, and where they end. Raises `Unlike` if they do not hold what they seem to, and
+        what a codec raises."""
+        try:
+            columns, stop = self._columns(data, start, end)
+        except Exception as error:
+            raise Unlike from error
+        if self._asked:
+            # They may be anybody's: so they are asked last, row by row, and once.
+            raw = [columns[i] for i, _ in self._asked]
+            ask = [decode for _, decode in self._asked]
+            made = [
+                [None if v is None else decode(v) for v, decode in zip(row, ask, strict=True)]
+                for row in zip(*raw, strict=True)
+            ]
+            for (i, _), values in zip(self._asked, zip(*made, strict=True), strict=bool(made)):
+                columns[i] = values
+        return list(zip(*columns, strict=True)), stop
+
+    def _columns(
+        self, data: bytes | bytearray, start: int, end: int
+    ) -> tuple[list[Sequence[object]], int]:
+        """The columns of the rows, those for other codecs as bytes, and where the rows end."""
         likeness = self._likeness
         pattern = _pattern(tuple(self._kinds), likeness, self._kind)
         with memoryview(data) as view, view[start:end] as batch:
@@ -92,7 +117,7 @@ class Scanner:
             found.pop()  # what is left
         count = len(found)
         if not count:
-            return [], start
+            return [()] * len(self._kinds), start
         groups = pattern.groups
         flat = list(chain.from_iterable(found))
         del found
@@ -140,7 +165,7 @@ class Scanner:
         if self._learning and count >= _ENOUGH:
             self._learning = False
             self._likeness = Likeness(likeness.nullable, tuple(sizes), long=likeness.long)
-        return list(zip(*columns, strict=True)), start + consumed
+        return columns, start + consumed
 
     def unlike(self, rows: Sequence[Row]) -> None:
         """Take note that `rows` follow where a run has ended, so that the next goes on there."""
@@ -219,7 +244,11 @@ def _conversion(column: Kind, encoding: str) -> _Convert:
         return _numerals(decimal, decode, raises)
     if way in _TEXT_FORMS:
         return _each(datetime.datetime.fromisoformat)
-    return _each(lambda raw: decode(raw.encode("latin-1")))
+    return _each(_as_bytes)
+
+
+def _as_bytes(raw: str) -> bytes:
+    return raw.encode("latin-1")
 
 
 def _texts(encoding: str) -> _Convert:

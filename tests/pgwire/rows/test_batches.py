@@ -370,3 +370,34 @@ def test_results_of_one_shape_share_a_decoder() -> None:
     assert batch_decoder([Column("b", 23)], default_registry, Context()) is one
     assert batch_decoder([Column("b", 23, format=1)], default_registry, Context()) is not one
     assert batch_decoder([Column("b", 23)], default_registry, Context("latin-1")) is not one
+
+
+@pytest.mark.parametrize("others", [[], [("text", 0)], [("bytea", 1)], [("int4", 1), ("uuid", 1)]])
+@pytest.mark.parametrize("at", [1, 500, 1999])
+def test_a_codec_is_asked_once_for_each_value_and_what_it_raises_is_raised(
+    others: list[tuple[str, int]], at: int
+) -> None:
+    asked: list[bytes] = []
+
+    def decode(data: bytes) -> object:
+        asked.append(data)
+        if len(asked) == at:
+            raise RuntimeError("only this once")
+        return data
+
+    registry = Registry()
+    registry.register(Codec("mine", 77777, text_decoder=always(decode), text_encoder=always(bytes)))
+    columns = [Column("mine", 77777), *columns_of(others)]
+    rest = tuple({"int4": b"1234", "uuid": b"u" * 16}.get(name, b"x") for name, _ in others)
+    stream = bytearray(b"".join(frame((b"%d" % n, *rest)) for n in range(2000)))
+    decoder = BatchDecoder(columns, registry, CONTEXT, b"D"[0])
+    with pytest.raises(RuntimeError, match="only this once"):
+        decoder(stream, 0, len(stream))
+    assert asked == [b"%d" % n for n in range(at)]
+    del asked[:at]
+    asked += [b""] * at  # it does not happen again
+    rows, position = decoder(stream, 0, len(stream))
+    while position < len(stream):
+        more, position = decoder(stream, position, len(stream))
+        rows += more
+    assert [row[0] for row in rows] == asked[at:] == [b"%d" % n for n in range(2000)]
