@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -27,3 +29,14 @@ def other(cluster: Cluster) -> Iterator[pgwire.Connection]:
         opened.execute(SQL)
         yield opened
         assert opened.closed or in_step(opened)
+
+
+@pytest.fixture
+def blocking(on_loop: None, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `on_loop`, for `copy_between`, too."""
+
+    def between(source: Any, out: str, target: Any, into: str, **options: Any) -> int:
+        sides = source._wrapped, out, target._wrapped, into
+        return runner.run(pgwire.copy_between_async(*sides, **options))
+
+    monkeypatch.setattr(pgwire, "copy_between", between)

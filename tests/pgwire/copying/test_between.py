@@ -8,6 +8,7 @@ import pytest
 
 import pgwire
 from pgwire import errors
+from pgwire.connection import connect
 from pgwire.testing import Cluster
 from tests.pgwire.copying.kit import in_step, table
 
@@ -168,7 +169,7 @@ def test_a_side_that_is_lost(
     victim, survivor = (connection, other) if side == "source" else (other, connection)
 
     def progress(size: int, rows: int | None) -> None:
-        with pgwire.connect(cluster.conninfo()) as judge:
+        with connect(cluster.conninfo()) as judge:
             judge.execute("SELECT pg_terminate_backend($1)", [victim.info.process_id])
 
     with pytest.raises(errors.DatabaseError, match=f"(?s)terminating connection.*{side} of"):
