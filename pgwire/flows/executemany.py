@@ -31,7 +31,7 @@ BYTES: Final = 256 * 1024
 """Bytes of a block that end it."""
 
 AT_ONCE: Final = 32
-"""Rows that are taken from their source at once: nobody knows how long they are."""
+"""Rows that are taken at once from a source that makes them: nobody knows how long they are."""
 
 _WINDOW: Final = 2  # blocks in flight
 

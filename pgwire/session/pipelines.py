@@ -28,15 +28,16 @@ class Pipelines(Queries[TransportT, ReplyT]):
 
     def _executemany(self, sql: str, params_seq: Any, timeout: float | None) -> Command[int]:
         self._check_ready()
-        from pgwire.flows.executemany import AT_ONCE, ManyRows
+        from pgwire.flows.executemany import AT_ONCE, ROWS, ManyRows
 
         many = ManyRows(self._channel, deadline_after(timeout), sql, self.registry)
         awaited = hasattr(params_seq, "__aiter__")
+        at_once = ROWS if isinstance(params_seq, list | tuple) else AT_ONCE
         source = aiter(params_seq) if awaited else iter(params_seq)
         self._current = many
         try:
             while True:
-                rows = yield from _pull(source, AT_ONCE, many.deadline, awaited=awaited)
+                rows = yield from _pull(source, at_once, many.deadline, awaited=awaited)
                 if not rows:
                     break
                 if seconds_until(many.deadline) == 0:
