@@ -44,6 +44,9 @@ MAX_COLUMNS: Final = 100
 _ENOUGH: Final = 50
 """Rows that show what the others are like."""
 
+_LESSONS: Final = 20
+"""Times that a decoder learns anew how long the texts of a column are."""
+
 _ISO: Final = r".{4}-.{2}-.{2} .{2}:.{2}:[0-9.]{2,9}"
 # Not any text: so an infinity or a year BC ends the run, and Python's fromisoformat is not offered
 # what it reads and the codec would not, such as an offset in a timestamp without time zone.
@@ -73,7 +76,16 @@ class Scanner:
     whether rows are longer than 255 bytes. A row that is unlike what is known ends a run.
     """
 
-    __slots__ = ("_asked", "_converts", "_kind", "_kinds", "_learning", "_likeness", "_text_only")
+    __slots__ = (
+        "_asked",
+        "_converts",
+        "_kind",
+        "_kinds",
+        "_lessons",
+        "_likeness",
+        "_seen",
+        "_text_only",
+    )
 
     def __init__(self, kinds: Sequence[Kind], encoding: str, kind: int) -> None:
         self._kinds = [(column.way, column.size) for column in kinds]
@@ -82,7 +94,8 @@ class Scanner:
         self._asked = [(i, column.decode) for i, column in enumerate(kinds) if column.way in _ASKED]
         self._text_only = all(column.way == "text" for column in kinds)
         self._likeness = Likeness(0, tuple([column.size for column in kinds]), long=False)
-        self._learning = True
+        self._lessons = _LESSONS
+        self._seen: list[int] = []
 
     def __call__(self, data: bytes | bytearray, start: int, end: int) -> tuple[list[Row], int]:
         """The rows of complete frames at the front of data[start:end], as far as they look as
@@ -162,9 +175,12 @@ class Scanner:
         consumed = 256 * sum(frames[0::2]) + sum(frames[1::2]) + count
         if start + consumed > end:
             raise Unlike
-        if self._learning and count >= _ENOUGH:
-            self._learning = False
-            self._likeness = Likeness(likeness.nullable, tuple(sizes), long=likeness.long)
+        if count >= _ENOUGH and sizes != list(likeness.sizes):
+            # Seen twice in a row, and not too often: an expression has to be compiled for it.
+            if sizes == self._seen and self._lessons:
+                self._lessons -= 1
+                self._likeness = Likeness(likeness.nullable, tuple(sizes), long=likeness.long)
+            self._seen = sizes
         return columns, start + consumed
 
     def unlike(self, rows: Sequence[Row]) -> None:
