@@ -100,6 +100,9 @@ class Pipelining:
                 # What is queued after it must not count on any statement that is there now.
                 statements.completed(b"DISCARD ALL")
                 self._preparing.clear()
+                for earlier in (*self._sent, *self._unsent):
+                    if isinstance(earlier, QueuedQuery):
+                        earlier.forget_statement()
             elif prepares and statement.name:
                 self._preparing[sql, oids] = statement
         self._numbers += 1

@@ -65,7 +65,7 @@ class QueuedQuery(Queued):
 
     __slots__ = (
         "_decoder",
-        "_prepares",
+        "_keeps",
         "_registry",
         "_shape",
         "_statement",
@@ -90,7 +90,7 @@ class QueuedQuery(Queued):
         self._registry = registry
         self._statement = statement
         self._shape = shape
-        self._prepares = prepares
+        self._keeps = prepares
         self._decoder: BatchDecoder | None = None
         self.rows: list[Row] = []
         self.columns: tuple[Column, ...] = ()
@@ -147,12 +147,12 @@ class QueuedQuery(Queued):
                 self._expect(channel, columns)  # of the portal
             else:
                 self._statement.columns = columns
-                channel.statements.keep(self._statement)
+                self._described(channel.statements)
         elif isinstance(message, backend.NoData):
             if self.begun:
                 self._expect(channel, None)
             else:
-                channel.statements.keep(self._statement)
+                self._described(channel.statements)
         elif isinstance(message, backend.BindComplete):
             self.begun = True
             if self._shape is not None:
@@ -171,6 +171,16 @@ class QueuedQuery(Queued):
         known = self._shape is not None and not self.begun
         if known and isinstance(self.error, errors.DatabaseError) and stale(self.error):
             statements.drop(self._statement)
+
+    def forget_statement(self) -> None:
+        """Do not keep the statement that it prepares: what has been queued later deallocates it."""
+        self._keeps = False
+
+    def _described(self, statements: Statements) -> None:
+        if self._keeps:
+            statements.keep(self._statement)
+        else:
+            statements.close(self._statement)
 
     def _expect(self, channel: Channel, columns: tuple[Column, ...] | None) -> None:
         self.columns = columns or ()

@@ -166,7 +166,15 @@ class RowBinder:
             if kind is int and declared == _FLOAT:
                 checks.append(f"not {-_EXACT} <= {value} <= {_EXACT}")
             elif declared and (kind, oid) not in _OWN:
-                sample = kind() if kind in (int, float, type(None)) else ""
+                sample = (
+                    0
+                    if kind is int
+                    else 0.0
+                    if kind is float
+                    else None
+                    if kind is type(None)
+                    else ""
+                )
                 if not suits(sample, declared):
                     return None
             names[f"C{number}"] = kind

@@ -332,6 +332,17 @@ def test_statements_are_deallocated_in_the_middle(connection: pgwire.Connection,
         assert [promise.result().scalar() for promise in promises] == [0, 1, 2]
 
 
+def test_a_statement_is_deallocated_before_it_is_known(connection: pgwire.Connection) -> None:
+    for _ in range(20):
+        connection.execute("DISCARD ALL")
+        with connection.pipeline() as pipeline:
+            first = pipeline.query("SELECT octet_length($1)", ["x" * 200_000])
+            pipeline.execute("DEALLOCATE ALL")
+            first.result()
+            second = pipeline.query("SELECT octet_length($1)", ["x"])
+        assert second.result().scalar() == 1
+
+
 def test_a_result_that_has_changed(connection: pgwire.Connection) -> None:
     connection.query("SELECT * FROM t", ())
     connection.execute("ALTER TABLE t ADD COLUMN more int; INSERT INTO t VALUES (1, 'x', 2)")
