@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -85,8 +86,10 @@ def as_it_is(python: str) -> Interpreter:
 
 
 def _path(python: str) -> Path:
-    # As the interpreter knows itself; not resolved, which would lead out of an environment.
-    return Path(_run([python, "-c", "import sys; print(sys.executable)"]).strip())
+    found = shutil.which(python)
+    if found is None:
+        raise EnvironmentFailedError(f"{python}: there is no such program")
+    return Path(found).absolute()  # not resolved, which would lead out of an environment
 
 
 def _run(command: list[str]) -> str:
