@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pgwire import errors
 from pgwire.types.catalog import OIDS
-from pgwire.types.codec import BINARY, TEXT, Codec, Encoder, str_encoder
+from pgwire.types.codec import BINARY, TEXT, Codec, Encoder, str_encoder, wrong_type
 from pgwire.types.context import Context
 from pgwire.types.parameters import is_uniform, value_and_type
 
@@ -57,9 +57,12 @@ class ParameterEncoder:
             params: any Python values that have a type; a plain tuple is ``(value, type)``.
 
         Raises:
-            ProgrammingError: no codec takes a value. It has the note "parameter $N".
+            ProgrammingError: no codec takes a value (it has the note "parameter $N"); `params`
+                is no sequence of values, but a str, a dict or an iterator.
             DataError: its type cannot hold it; the same.
         """
+        if type(params) not in _SEQUENCES:
+            params = _listed(params)
         shape = self._shapes.get(tuple(map(type, params)))
         if shape is not None:
             oids, formats, encoders = shape
@@ -163,7 +166,15 @@ class ParameterEncoder:
         if inner is None:
             return codec.oid, TEXT, _null
         format, encode = self._encoder(codec, type(inner))
-        return codec.oid, format, lambda value: encode(value[0])
+        try:
+            data = encode(inner)
+        except errors.Error as error:
+            # Only the server reads the str in a list, or gives a moment the session's time zone.
+            if format == TEXT or error.sqlstate not in _ONLY_IN_TEXT:
+                raise
+            format, encode = TEXT, codec.text_encoder(self.context)
+            data = encode(inner)
+        return codec.oid, format, lambda value: data
 
     def _encoder(self, codec: Codec, kind: type) -> tuple[int, Encoder]:
         known = self._encoders.get((codec, kind))
@@ -181,7 +192,11 @@ class ParameterEncoder:
     def _learn(self, oid: int, kind: type) -> tuple[int, Encoder]:
         if len(self._by_oid) >= _MAXIMUM_SHAPES:
             self._by_oid.clear()
-        known = self._encoder(self.registry.resolve(oid), kind)
+        codec = self.registry.resolve(oid)
+        if kind is bool and codec.name in _NUMBERS and self.registry.is_builtin(oid):
+            # Declared as bool, the server would refuse it or write true; it is no 1 unasked.
+            raise wrong_type(codec.name, True)
+        known = self._encoder(codec, kind)
         self._by_oid[oid, kind] = known
         return known
 
@@ -231,8 +246,25 @@ def encode_known(
 
 _MAXIMUM_SHAPES: Final = 500  # that are remembered; programs have a few dozen
 _MAXIMUM_ENCODERS: Final = 8
+_SEQUENCES: Final = frozenset((list, tuple))
+_NUMBERS: Final = frozenset(
+    ("int2", "int4", "int8", "oid", "xid", "cid", "xid8", "float4", "float8", "numeric")
+)
+_ONLY_IN_TEXT: Final = frozenset(("42804", "22007", "22P02", "22P03"))
+"""What binary encoders raise for a value that they do not take, but whose text the server may."""
 
 _latest: ParameterEncoder | None = None
+
+
+def _listed(params: object) -> Sequence[object]:
+    """Parameters that are neither a list nor a tuple, if they have an order and a number."""
+    if isinstance(params, Sequence) and not isinstance(params, (str, bytes, bytearray, memoryview)):
+        return tuple(params)
+    raise errors.ProgrammingError(
+        f"parameters are a list or a tuple of values, not {type(params).__qualname__}",
+        sqlstate="42804",
+        hint="A single value is given as [value].",
+    )
 
 
 def _null(value: object) -> None:

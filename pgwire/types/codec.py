@@ -62,6 +62,8 @@ class Codec:
             decoder that handles whole columns at once may know better.
 
         verbatim: whether a value is a `str` and its text nothing but that string.
+        styled: whether its text depends on DateStyle, which a statement may change before it
+            returns a row. What is made of such values is asked for in binary format.
 
     `reads_binary` tells whether there is a `binary_decoder` of its own.
 
@@ -78,6 +80,7 @@ class Codec:
         "oid",
         "preferred",
         "reads_binary",
+        "styled",
         "text_decoder",
         "text_encoder",
         "verbatim",
@@ -97,6 +100,7 @@ class Codec:
         layout: str | None = None,
         preferred: int | None = None,
         verbatim: bool = False,
+        styled: bool = False,
     ) -> None:
         self.name = name
         self.oid = oid
@@ -109,6 +113,7 @@ class Codec:
         self.layout = layout
         self.preferred = preferred
         self.verbatim = verbatim
+        self.styled = styled
         self.reads_binary = binary_decoder is not None
 
     def __repr__(self) -> str:
@@ -125,6 +130,7 @@ def builtin_codec(
     layout: str | None = None,
     preferred: int = TEXT,
     verbatim: bool = False,
+    styled: bool = False,
 ) -> Codec:
     """The codec of a type in the catalogue, which knows its OIDs."""
     oid, array_oid = OIDS[name]
@@ -140,6 +146,7 @@ def builtin_codec(
         layout=layout,
         preferred=preferred,
         verbatim=verbatim,
+        styled=styled,
     )
 
 

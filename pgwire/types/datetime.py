@@ -223,13 +223,17 @@ def _timestamptz_to_binary(value: object) -> bytes:
     if not isinstance(value, datetime.datetime):
         raise wrong_type(name, value)
     if value.utcoffset() is None:
-        raise errors.DataError("in binary format a timestamp with time zone needs a tzinfo")
+        raise errors.DataError(
+            "in binary format a timestamp with time zone needs a tzinfo", sqlstate="22007"
+        )
     return _INT8.pack(_utc_microseconds(value))
 
 
 def _naive(name: str, value: datetime.date) -> None:
     if isinstance(value, datetime.datetime) and value.utcoffset() is not None:
-        raise errors.DataError(f"a datetime with a tzinfo is not a {name} without time zone")
+        raise errors.DataError(
+            f"a datetime with a tzinfo is not a {name} without time zone", sqlstate="22007"
+        )
 
 
 def _utc_microseconds(value: datetime.datetime) -> int:
@@ -267,6 +271,7 @@ CODECS = (
         binary_decoder=_date_binary_decoder,
         binary_encoder=always(_date_to_binary),
         preferred=BINARY,
+        styled=True,
     ),
     builtin_codec(
         "timestamp",
@@ -274,6 +279,7 @@ CODECS = (
         text_encoder=text_encoder("timestamp", _timestamp_to_text),
         binary_decoder=_moment_binary_decoder("timestamp", _EPOCH, ""),
         binary_encoder=always(_timestamp_to_binary),
+        styled=True,
     ),
     builtin_codec(
         "timestamptz",
@@ -281,5 +287,6 @@ CODECS = (
         text_encoder=text_encoder("timestamp with time zone", _timestamptz_to_text),
         binary_decoder=_moment_binary_decoder("timestamp with time zone", _EPOCH_UTC, "+00"),
         binary_encoder=always(_timestamptz_to_binary),
+        styled=True,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pgwire import errors
@@ -61,7 +61,8 @@ def _members(name: str, labels: Sequence[str], cls: type[Enum]) -> dict[str, Any
     by_value = {member.value: member for member in cls if isinstance(member.value, str)}
     if all(label in by_value for label in labels):
         return {label: by_value[label] for label in labels}
-    by_name = cls.__members__
+    by_name: Mapping[str, Any] = cls.__members__
+    by_name = by_name if any(label in by_name for label in labels) else by_value
     missing = [label for label in labels if label not in by_name]
     if missing:
         raise errors.ProgrammingError(

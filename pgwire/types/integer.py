@@ -12,6 +12,7 @@ from pgwire.types.codec import (
     always,
     bad_text,
     builtin_codec,
+    out_of_range,
     struct_decoder,
     struct_encoder,
     text_encoder,
@@ -31,8 +32,12 @@ def _text_decoder(name: str) -> Decoder:
 
 
 def _to_text(value: object) -> str | None:
+    if not isinstance(value, int):
+        return None
+    if value.bit_length() > 64:
+        raise out_of_range("integer")  # of any size; and Python writes no int of 5000 digits
     # int() first: the repr of a bool or of an IntEnum is not a number.
-    return str(int(value)) if isinstance(value, int) else None
+    return str(int(value))
 
 
 def _codec(name: str, sql_name: str, layout: str) -> Codec:

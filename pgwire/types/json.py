@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from pgwire import errors
 from pgwire.types.codec import (
     Decoder,
     Encoder,
@@ -37,8 +38,13 @@ def _decoder(name: str, prefix: bytes = b"") -> Callable[[Context], Decoder]:
             text = decode_str(data[len(prefix) :])
             try:
                 return json.loads(text)
-            except ValueError:
+            except json.JSONDecodeError:
                 raise bad_text(name, text) from None
+            except ValueError as error:  # int() takes some thousand digits
+                raise errors.DataError(
+                    f"a number in a value of type {name} does not fit into a Python int: {error}",
+                    sqlstate="22003",
+                ) from None
             except RecursionError:
                 raise out_of_range(name) from None  # nested deeper than Python's stack goes
 

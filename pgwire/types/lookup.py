@@ -220,6 +220,7 @@ def _domain(name: str, oid: int, array_oid: int, base: int) -> Callable[[Any], C
             layout=codec.layout,
             preferred=codec.preferred,
             verbatim=codec.verbatim,
+            styled=codec.styled,
         )
 
     return make

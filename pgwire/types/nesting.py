@@ -55,9 +55,12 @@ def nested_text_encoder(context: Context, build: Encoder) -> Encoder:
 
 def preferred_of(codecs: Sequence[Codec], format: int | None = None) -> int:
     """The format to ask for of a value made of values of `codecs`: `format` (None: the one most of
-    them prefer), but text as soon as there is one whose binary format nobody can read."""
+    them prefer), but text as soon as there is one whose binary format nobody can read. Binary for
+    dates: in text they would be misread if the statement changed DateStyle itself."""
     if not all(codec.reads_binary for codec in codecs):
         return TEXT
+    if any(codec.styled for codec in codecs):
+        return BINARY
     if format is not None:
         return format
     binary = sum(codec.preferred == BINARY for codec in codecs)

@@ -26,6 +26,7 @@ _SPECIAL = {0xC000: "NaN", 0xD000: "Infinity", 0xF000: "-Infinity"}
 _SPECIAL_SIGN = {value: sign for sign, value in _SPECIAL.items()}
 _MAXIMUM_SCALE = 0x3FFF
 _MAXIMUM_DIGITS = 131072  # before the decimal point
+_MAXIMUM_BITS = 435_412  # of an int of as many digits
 
 
 def _from_text(data: bytes) -> Decimal:
@@ -43,7 +44,12 @@ def _from_text(data: bytes) -> Decimal:
 def _to_text(value: object) -> str | None:
     if isinstance(value, Decimal):
         return "NaN" if value.is_nan() else Decimal.__str__(value)
-    return str(int(value)) if isinstance(value, int) else None
+    if not isinstance(value, int):
+        return None
+    if value.bit_length() > _MAXIMUM_BITS:
+        raise _overflow()
+    # Python itself writes no int of some thousand digits (sys.set_int_max_str_digits).
+    return str(int(value)) if value.bit_length() < 1024 else format(Decimal(int(value)), "f")
 
 
 def _from_binary(data: bytes) -> Decimal:
@@ -72,6 +78,8 @@ def _from_binary(data: bytes) -> Decimal:
 
 def _to_binary(value: object) -> bytes:
     if isinstance(value, int):
+        if value.bit_length() > _MAXIMUM_BITS:
+            raise _overflow()
         value = Decimal(int(value))
     elif not isinstance(value, Decimal):
         raise wrong_type("numeric", value)
@@ -80,7 +88,7 @@ def _to_binary(value: object) -> bytes:
         return _HEADER.pack(0, 0, _SPECIAL_SIGN["NaN" if value.is_nan() else str(value)], 0)
     scale = max(0, -exponent)
     if scale > _MAXIMUM_SCALE or len(digits) + exponent > _MAXIMUM_DIGITS:
-        raise errors.DataError("value overflows numeric format", sqlstate="22003")
+        raise _overflow()
     # Whole base-10000 digits, aligned to the decimal point.
     text = "".join(map(str, digits)).lstrip("0")
     if not text:
@@ -95,6 +103,10 @@ def _to_binary(value: object) -> bytes:
     return Struct(f"!HhHH{len(groups)}H").pack(
         len(groups), weight, _NEGATIVE if sign else _POSITIVE, scale, *groups
     )
+
+
+def _overflow() -> errors.DataError:
+    return errors.DataError("value overflows numeric format", sqlstate="22003")
 
 
 CODECS = (

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from pgwire import errors
-from pgwire.types.array import array_codec
 from pgwire.types.arraydimensions import is_array
 from pgwire.types.catalog import OIDS
 from pgwire.types.codec import Codec, Encoder
@@ -126,7 +126,7 @@ class Registry:
             return self.by_oid(oid)
         element = self._array_elements.get(oid)
         if element is not None:
-            return self._made.setdefault(oid, array_codec(self.by_oid(element)))
+            return self._made.setdefault(oid, _array_codec(self.by_oid(element)))
         return self._by_oid.get(oid, UNKNOWN)
 
     def knows(self, oid: int) -> bool:
@@ -154,7 +154,7 @@ class Registry:
             element = self.by_name(name[:-2])
             if element.array_oid:
                 return self.by_oid(element.array_oid)
-            return array_codec(element)
+            return _array_codec(element)
         family = _FAMILY_BY_NAME.get(name)
         if family is not None and self._load(family):
             return self.by_name(name)
@@ -214,7 +214,7 @@ class Registry:
 
             name = array_type(value, registered)
             if name == LITERAL:
-                return 0, _LITERAL_ARRAY
+                return 0, _literal_array()
             element = sent[name] if name in sent else self.by_name(name)
             if not element.array_oid:
                 raise errors.ProgrammingError(
@@ -362,7 +362,18 @@ def _literal_encoder(context: Context) -> Encoder:
 _LITERAL: Final = Codec(
     LITERAL, 0, text_decoder=text_decoder, text_encoder=_literal_encoder, verbatim=True
 )
-_LITERAL_ARRAY: Final = array_codec(_LITERAL)
+
+
+@cache
+def _literal_array() -> Codec:
+    return _array_codec(_LITERAL)
+
+
+def _array_codec(element: Codec) -> Codec:
+    from pgwire.types.array import array_codec  # imported when there are arrays
+
+    return array_codec(element)
+
 
 _COPIED: Final = (
     *("_by_oid", "_by_name", "_array_elements", "_derived", "_loaded", "_names", "_classes"),

@@ -146,9 +146,13 @@ def _offset_of_time(value: datetime.time, *, zoned: bool) -> int:
     if not zoned and value.tzinfo is None:
         return 0
     if not zoned:
-        raise errors.DataError("a time with a tzinfo is not a time without time zone")
+        raise errors.DataError(
+            "a time with a tzinfo is not a time without time zone", sqlstate="22007"
+        )
     if offset is None or offset.microseconds:
-        raise errors.DataError("a time with time zone needs a tzinfo with a fixed UTC offset")
+        raise errors.DataError(
+            "a time with time zone needs a tzinfo with a fixed UTC offset", sqlstate="22007"
+        )
     return round(offset.total_seconds())
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from struct import Struct
 from struct import error as StructError
 
+from pgwire import errors
 from pgwire.types.catalog import OIDS
 from pgwire.types.codec import (
     BINARY,
@@ -78,6 +79,10 @@ def _binary_encoder(name: str, element: int, layout: str) -> Encoder:
             value = _parse(name, value)
         if not isinstance(value, list) or not all(isinstance(item, int) for item in value):
             raise wrong_type(name, value)
+        if not value:
+            raise errors.DataError(
+                f"the server does not take an empty {name} in binary format", sqlstate="22P03"
+            )
         fields = [part for item in value for part in (size, item)]
         try:
             return Struct("!iiIii" + f"i{layout}" * len(value)).pack(

@@ -67,7 +67,7 @@ def test_sql_ascii_keeps_all_bytes(data: bytes) -> None:
     assert data.decode(codec).encode(codec) == data
 
 
-@given(st.text(st.characters(exclude_categories=("Cs",))))
+@given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_sql_ascii_is_utf8(text: str) -> None:
     codec = python_codec("SQL_ASCII")
     assert text.encode(codec) == text.encode()

@@ -153,7 +153,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "float8": st.floats(allow_nan=False),
     "numeric": st.decimals(allow_nan=False)
     | st.decimals(min_value=-(10**30), max_value=10**30, places=12, allow_nan=False),
-    "text": st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",))),
+    "text": st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
     "date": st.dates(),
     "time": st.times(),
     "timetz": st.times(timezones=OFFSETS),
