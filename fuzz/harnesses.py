@@ -19,12 +19,22 @@ from pgwire.excerpt import error_excerpt
 from pgwire.protocol import backend, frontend
 from pgwire.protocol.framing import FrameBuffer
 from pgwire.protocol.scram import ScramClient
-from pgwire.rows.decoder import decode_rows
-from pgwire.types.catalog import TYPES
+from pgwire.rows.batches import BatchDecoder
+from pgwire.rows.column import Column
+from pgwire.rows.decoder import Row, decode_rows, typed_decoders
+from pgwire.types.catalog import OIDS, TYPES
 from pgwire.types.context import Context
 from pgwire.types.encodings import python_codec
 from pgwire.types.names import format_type, resolve_type_name
 from pgwire.types.registry import default_registry
+
+_COLUMNS = [
+    *(("int4", 1), ("text", 0), ("float8", 1), ("timestamptz", 1), ("int8", 1), ("bool", 1)),
+    *(("text", 0), ("date", 0), ("timestamp", 0), ("timestamptz", 0), ("text", 0), ("bytea", 1)),
+    *(("numeric", 0), ("float8", 0), ("int4", 0), ("bool", 0), ("date", 1), ("timestamp", 1)),
+    *(("uuid", 1), ("float4", 1), ("jsonb", 1), ("interval", 0), ("text", 1), ("int2", 1)),
+]
+"""Types and formats, of every way there is to decode a column."""
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
 
@@ -76,6 +86,48 @@ def data_rows(data: bytes) -> None:
         decode_rows(data, 1, len(data), decoders)
 
 
+def batches(data: bytes) -> None:
+    """Frames of rows, many times over and then damaged: every way to decode them gives what the
+    plain one gives, or raises where that does.
+
+    The first three bytes choose the columns, the fourth the context and how often the rows are
+    repeated; up to the first "~" they are what is repeated, and behind it stands what comes last.
+    """
+    if len(data) < 4:
+        return
+    columns = [
+        Column("", OIDS[name][0], format=format)
+        for name, format in (_COLUMNS[byte % len(_COLUMNS)] for byte in data[: data[0] % 3 + 1])
+    ]
+    context = _CONTEXTS[data[3] % len(_CONTEXTS)]
+    usual, _, last = data[4:].partition(b"~")
+    stream = bytearray(usual * (1, 70, 200)[data[3] // 4 % 3] + last)
+    stop = _complete(stream)
+    decoders = typed_decoders(columns, default_registry, context)
+    wanted = _outcome(lambda: (decode_rows(stream, 0, stop, decoders), stop))
+    kept = BatchDecoder(columns, default_registry, context, b"D"[0])
+    for _ in range(2):  # what it has learned from the first time must not mislead it
+        assert _outcome(lambda: kept(stream, 0, len(stream))) == wanted, (columns, bytes(stream))
+
+
+def _complete(stream: bytearray) -> int:
+    """Where the last of the whole DataRow messages at the front ends."""
+    stop = 0
+    while stream[stop : stop + 1] == b"D":
+        length = int.from_bytes(stream[stop + 1 : stop + 5], signed=True)
+        if stop + 5 > len(stream) or length < 4 or stop + 1 + length > len(stream):
+            break
+        stop += 1 + length
+    return stop
+
+
+def _outcome(run: Callable[[], tuple[list[Row], int]]) -> str:
+    try:
+        return repr(run())
+    except (errors.DataError, errors.ProtocolError) as error:
+        return type(error).__name__
+
+
 def scram_server(data: bytes) -> None:
     """Both messages of a server in a SCRAM exchange."""
     first, _, final = data.partition(b"\n")
@@ -92,7 +144,7 @@ def values(data: bytes) -> None:
     if not data:
         return
     oid, _, array_oid = TYPES[data[0] % len(TYPES)]
-    context = _CONTEXTS[data[0] % len(_CONTEXTS)]
+    context = _CONTEXTS[len(data) % len(_CONTEXTS)]  # not always the same for one type
     for codec in {default_registry.by_oid(oid), default_registry.by_oid(array_oid or oid)}:
         for make in (codec.text_decoder, codec.binary_decoder):
             with contextlib.suppress(errors.DataError):
@@ -149,6 +201,7 @@ HARNESSES: dict[str, Callable[[bytes], None]] = {
         frontend_message,
         frames,
         data_rows,
+        batches,
         scram_server,
         values,
         names,
@@ -191,6 +244,12 @@ _BY_HAND = {
         b"D" + b"Ss\0",
     ],
     "frames": [_ROW * 3 + b"C\0\0\0\rSELECT 1\0Z\0\0\0\5I"],
+    "batches": [
+        bytes([0, 0, 0, 4]) + _ROW[:4] + b"\x0e\0\1\0\0\0\4\0\0\0\5~" + _ROW,
+        bytes([1, 6, 0, 8]) + _ROW + b"~D\0\0\0\x0e\0\2\xff\xff\xff\xff\xff\xff\xff\xff",
+        bytes([7, 10, 0, 5]) + b"D\0\0\0\x1c\0\2\0\0\0\x0a2020-01-01\0\0\0\4\xc3\xbcab~" + _ROW,
+        bytes([3, 0, 0, 4]) + b"D\0\0\0\x12\0\1\0\0\0\x08\0\0\0\0\0\0\0\1~",
+    ],
     "data_rows": [b"\x02" + _ROW, b"\x02" + _ROW * 3],
     "scram_server": [b"r=abcdef,s=QSXCR+Q6sek8bf92,i=20\nv=" + b"A" * 43 + b"="],
     "names": [
