@@ -171,7 +171,8 @@ class ManyRows(Pipelining):
             block.taken
             or statement is None
             or not isinstance(error, errors.DatabaseError)
-            or not stale(error)
+            or block.begun
+            or not stale(error, statement)
         ):
             return False
         channel.statements.drop(statement)

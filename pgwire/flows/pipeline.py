@@ -21,7 +21,7 @@ from pgwire.flows.channel import Channel
 from pgwire.flows.prepared import EXECUTE, FLUSH, SYNC
 from pgwire.flows.queued import Queued, QueuedQuery, QueuedSync, Spoiler
 from pgwire.flows.statements import Shape, Statement
-from pgwire.flows.words import copies, deallocates
+from pgwire.flows.words import copies, deallocates, defines
 from pgwire.protocol import backend
 from pgwire.protocol.frontend import Bind, Describe, Flush, Parse
 from pgwire.types.binding import parameter_encoder
@@ -96,9 +96,12 @@ class Pipelining:
                 # What it returns may have changed since it was described: EXECUTE, SHOW, ….
                 messages.append(_DESCRIBE_PORTAL)
                 steps = ("bind", "describe", "execute described")
-            if deallocates(sql):
+            if deallocates(sql) or defines(sql):
                 # What is queued after it must not count on any statement that is there now.
-                statements.completed(b"DISCARD ALL")
+                if deallocates(sql):
+                    statements.completed(b"DISCARD ALL")
+                else:
+                    statements.forget()
                 self._preparing.clear()
                 for earlier in (*self._sent, *self._unsent):
                     if isinstance(earlier, QueuedQuery):

@@ -236,7 +236,7 @@ class PreparedQuery(Exchange):
             return None
         frames.take(end)
         tag = bytes(data[first + 5 : stop - 1])
-        channel.statements.completed(tag)
+        channel.statements.completed(tag, rows=shape is not None and shape.columns is not None)
         self.done = True
         text = channel.text(tag)
         if shape is not None and shape.columns is not None:  # a DEALLOCATE has none
@@ -269,7 +269,7 @@ class PreparedQuery(Exchange):
     def _again(self, error: errors.DatabaseError) -> Flow[bool]:
         """The statement was refused before it ran: prepare it anew and send it, if that helps."""
         channel, statement = self._channel, self._statement
-        if not self._reused or statement is None or not stale(error):
+        if not self._reused or statement is None or not stale(error, statement):
             return False
         channel.statements.drop(statement)
         # Before its ReadyForQuery the state still tells how things stood when it was sent.

@@ -269,7 +269,7 @@ class Exchange:
             self._rows = RowSet(columns_of(channel, message))
             return self._rows
         if isinstance(message, backend.CommandComplete):
-            channel.statements.completed(message.tag)
+            channel.statements.completed(message.tag, rows=self._rows is not None)
             return Completed(channel.text(message.tag))
         if isinstance(message, backend.ErrorResponse):
             return Failed(errors.from_diagnostics(channel.diagnostics(message.fields)))

@@ -163,14 +163,16 @@ class QueuedQuery(Queued):
         elif isinstance(message, backend.CommandComplete | backend.EmptyQueryResponse):
             if isinstance(message, backend.CommandComplete):
                 self.tag = channel.text(message.tag)
-                channel.statements.completed(message.tag)
+                rows = self._decoder is not None
+                channel.statements.completed(message.tag, rows=rows)
             self.done = True
 
     def refused(self, statements: Statements) -> None:
         """As in `Queued`."""
         known = self._shape is not None and not self.begun
-        if known and isinstance(self.error, errors.DatabaseError) and stale(self.error):
-            statements.drop(self._statement)
+        error, statement = self.error, self._statement
+        if known and isinstance(error, errors.DatabaseError) and stale(error, statement):
+            statements.drop(statement)
 
     def forget_statement(self) -> None:
         """Do not keep the statement that it prepares: what has been queued later deallocates it."""

@@ -8,6 +8,12 @@ cannot if the types of its parameters have changed with it; `stale` tells such e
 Preparing is not transactional: what a transaction has prepared is there after its rollback, too.
 So what is kept here and what the server has differ only when somebody deallocates. Command tags
 tell of most of that (`completed`), an error of the rest. No name is ever used twice.
+
+The server does not notice all that gives a text another meaning: a new temporary table hides the
+table of its name, a new function fits better, a parameter keeps the type that was inferred for it
+though its column has another one now. So after every CREATE, ALTER and DROP of the session itself
+all statements are prepared anew, and after a ROLLBACK that may have undone one. Servers before 18
+do not report the search path: there a SET does the same to statements with inferred types.
 """
 
 from __future__ import annotations
@@ -43,6 +49,9 @@ _CHECKED: Final = frozenset(
 )
 
 _DEALLOCATED: Final = frozenset((b"DISCARD ALL", b"DEALLOCATE ALL"))
+_SETTINGS: Final = frozenset((b"SET", b"RESET"))
+_ENDS: Final = frozenset((b"COMMIT", b"ROLLBACK"))
+_DEFINITIONS: Final = (b"CREATE ", b"ALTER ", b"DROP ")
 
 
 class Shape:
@@ -125,8 +134,10 @@ class Statement:
             or made[2] is not context
         ):
             # What may return other columns than it was described with must not be asked for bytes
-            # that only the codec of the described type could read.
-            self._shape = Shape(self.columns, registry, context, as_text=not self.verified)
+            # that only the codec of the described type could read: so it is with a statement that
+            # nobody checks, and with the unnamed one, which is parsed anew each time.
+            as_text = not (self.verified and self.name)
+            self._shape = Shape(self.columns, registry, context, as_text=as_text)
             self._for = (registry, registry.revision, context)
         assert self._shape is not None
         return self._shape
@@ -166,7 +177,7 @@ class Statements:
     what they return is remembered, for `DEFAULT_SIZE` of them.
     """
 
-    __slots__ = ("_closing", "_kept", "_names", "_parameters", "size")
+    __slots__ = ("_closing", "_defined", "_kept", "_names", "_parameters", "_set", "size")
 
     def __init__(self, parameters: Mapping[str, str], size: int = 0) -> None:
         """`parameters` are those that the server reports, as they change."""
@@ -174,6 +185,8 @@ class Statements:
         self._parameters = parameters
         self._kept: OrderedDict[tuple[object, ...], Statement] = OrderedDict()
         self._closing: list[bytes] = []
+        self._defined = False  # something, perhaps since the last COMMIT
+        self._set = False  # a parameter of the session, likewise
         self._names = 0
 
     def __len__(self) -> int:
@@ -221,16 +234,32 @@ class Statements:
         if statement.name in self._closing:
             self._closing.remove(statement.name)
 
-    def completed(self, tag: bytes) -> None:
-        """A command with this tag has been done: it may have deallocated what is kept here."""
+    def completed(self, tag: bytes, *, rows: bool = True) -> None:
+        """A command with this tag has been done, and has returned `rows` or none. What is kept here
+        may be gone by it, or mean another thing."""
         if tag in _DEALLOCATED:
             self._kept.clear()
             self._closing.clear()
-        elif tag == b"DEALLOCATE":
-            # Of one statement, probably of another. Closing what is gone is no error.
-            for statement in self._kept.values():
-                self.close(statement)
-            self._kept.clear()
+        elif tag.startswith(_DEFINITIONS) or (not rows and tag.startswith(b"SELECT")):
+            self._defined = True
+            self.forget()  # SELECT INTO and CREATE TABLE AS say SELECT, too
+        elif tag == b"DEALLOCATE" or (self._defined and tag == b"ROLLBACK"):
+            self.forget()
+        elif tag in _SETTINGS and "search_path" not in self._parameters:
+            self._set = True
+            self.forget(inferred=True)
+        elif tag in _ENDS:
+            if self._set:  # perhaps SET LOCAL
+                self.forget(inferred=True)
+            if tag == b"COMMIT":
+                self._defined = self._set = False
+
+    def forget(self, *, inferred: bool = False) -> None:
+        """Keep none of the statements, or none with `inferred` types of parameters. The server
+        forgets them with the next thing that is sent; closing what is gone is no error."""
+        for statement in list(self._kept.values()):
+            if not inferred or 0 in statement.oids:
+                self.drop(statement)
 
     def take_closing(self) -> list[Message]:
         """The Close messages that ride along with the next flight."""
@@ -240,14 +269,17 @@ class Statements:
         return [Close(b"S", name) for name in closing]
 
 
-def stale(error: errors.DatabaseError) -> bool:
-    """Whether preparing a statement anew may cure the `error`, which came before its BindComplete.
+def stale(error: errors.DatabaseError, statement: Statement) -> bool:
+    """Whether preparing `statement` anew may cure the `error`, which came before its BindComplete.
 
     The statement is gone (26000); it would return other columns (0A000, told from others by the
     server's function, not by its words); its parameters or columns do not fit the tables any more
-    (08P01: another number of columns; class 42: names and types; XX000: a type is gone).
+    (08P01: another number of columns; class 42: names and types; XX000: a type is gone); or a value
+    does not fit the type that was inferred for its parameter (class 22).
     """
     code = error.sqlstate or ""
+    if code.startswith("22"):
+        return 0 in statement.oids
     if code == "0A000":
         return error.diagnostics.routine == "RevalidateCachedQuery"
     return code in ("26000", "08P01", "XX000") or code.startswith("42")

@@ -14,6 +14,7 @@ from functools import lru_cache
 _NOTHING = re.compile(r"(?:[\s;]+|--[^\r\n]*)*")
 _COMMENT_END = re.compile(r"/\*|\*/")
 _WORD = re.compile(r"[A-Za-z_]+")
+_INTO = re.compile(r"\binto\b", re.IGNORECASE)
 _STANDARD_STREAM = re.compile(r"\b(?:stdin|stdout)\b", re.IGNORECASE)
 
 
@@ -25,6 +26,14 @@ def copies(sql: str) -> bool:
 def deallocates(sql: str) -> bool:
     """Whether `sql` may deallocate prepared statements: DEALLOCATE, DISCARD."""
     return first_word(sql) in ("DEALLOCATE", "DISCARD")
+
+
+def defines(sql: str) -> bool:
+    """Whether `sql` may give other statements another meaning: CREATE, ALTER, DROP, SELECT INTO."""
+    word = first_word(sql)
+    return word in ("CREATE", "ALTER", "DROP") or (
+        word in ("SELECT", "WITH") and _INTO.search(sql) is not None
+    )
 
 
 @lru_cache(maxsize=256)

@@ -178,9 +178,9 @@ def test_a_statement_that_has_changed(connection: pgwire.Connection) -> None:
     returning = "INSERT INTO m VALUES ($1) RETURNING *"
     for change in (
         "SELECT 1",
-        "ALTER TABLE m ADD COLUMN d int",
+        "DO $$BEGIN ALTER TABLE m ADD COLUMN d int; END$$",
         "DEALLOCATE ALL",
-        "ALTER TABLE m ALTER COLUMN a TYPE numeric",
+        "DO $$BEGIN ALTER TABLE m ALTER COLUMN a TYPE numeric; END$$",
         "DO $$BEGIN EXECUTE 'DEALLOCATE ALL'; END$$",
     ):
         connection.execute(change)
@@ -188,7 +188,7 @@ def test_a_statement_that_has_changed(connection: pgwire.Connection) -> None:
         assert connection.executemany(returning, [(n,) for n in range(2)]) == 2
     assert connection.query("SELECT count(*) FROM m").scalar() == 5 * 202
     with pytest.raises(errors.Error), connection.transaction():
-        connection.execute("ALTER TABLE m ADD COLUMN e int")
+        connection.execute("DO $$BEGIN ALTER TABLE m ADD COLUMN e int; END$$")
         connection.executemany(returning, [(1,)])
     assert connection.executemany(returning, [(1,)]) == 1
 

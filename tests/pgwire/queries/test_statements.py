@@ -158,14 +158,127 @@ def test_parameters_of_a_changed_type(either: pgwire.Connection) -> None:
     assert rows(either, "SELECT count(*) FROM t") == [(4,)]
 
 
-def test_a_changed_table_inside_a_transaction(connection: pgwire.Connection) -> None:
-    assert rows(connection, "SELECT * FROM t") == [(1, "one")]
-    with pytest.raises(errors.NotSupportedError, match="cached plan"), connection.transaction():
-        connection.execute("ALTER TABLE t ADD c int")
-        rows(connection, "SELECT * FROM t")
-    connection.execute("ALTER TABLE t ADD c int")
+def test_a_changed_table_inside_a_transaction(
+    connection: pgwire.Connection, cluster: Cluster
+) -> None:
     with connection.transaction():
+        assert rows(connection, "SELECT * FROM t") == [(1, "one")]
+        connection.execute("ALTER TABLE t ADD c int")  # by ourselves: the tag tells
         assert rows(connection, "SELECT * FROM t") == [(1, "one", None)]
+    with pgwire.connect(cluster.conninfo()) as other:
+        other.execute("ALTER TABLE kept.t DROP c")
+    with pytest.raises(errors.NotSupportedError, match="cached plan"), connection.transaction():
+        rows(connection, "SELECT * FROM t")
+    with connection.transaction():
+        assert rows(connection, "SELECT * FROM t") == [(1, "one")]
+
+
+HIDING = {
+    "CREATE TEMP TABLE": "CREATE TEMP TABLE t (a int, b text); INSERT INTO t VALUES (2, 'two')",
+    "CREATE TABLE AS": "CREATE TEMP TABLE t AS SELECT 2 AS a, 'two'::text AS b",
+    "SELECT INTO": "SELECT 2 AS a, 'two'::text AS b INTO TEMP t",
+}
+
+
+@pytest.mark.parametrize("how", HIDING)
+@pytest.mark.parametrize("way", ["simple", "extended", "pipeline"])
+def test_a_table_that_hides_another(either: pgwire.Connection, how: str, way: str) -> None:
+    """The server looks no name up again as long as what it has found is there."""
+    either.execute("SET search_path = pg_temp, kept; CREATE TEMP TABLE another ()")
+    for _ in range(2):
+        assert rows(either, "SELECT * FROM t") == [(1, "one")]
+    statements = HIDING[how].split("; ")
+    with either.transaction():
+        if way == "simple":
+            for statement in statements:
+                either.execute(statement)
+        elif way == "extended":
+            for statement in statements:
+                either.execute(statement, ())
+        else:
+            with either.pipeline() as pipeline:
+                for statement in statements:
+                    pipeline.query(statement, ())
+                found = pipeline.query("SELECT * FROM t", ())
+            assert found.result().rows == [(2, "two")]
+        assert rows(either, "SELECT * FROM t") == [(2, "two")]
+    either.execute("DROP TABLE pg_temp.t")
+    assert rows(either, "SELECT * FROM t") == [(1, "one")]
+
+
+def test_a_function_that_fits_better(either: pgwire.Connection) -> None:
+    either.execute("CREATE FUNCTION f(bigint) RETURNS int LANGUAGE sql AS 'SELECT 8'")
+    assert rows(either, "SELECT f(1)") == [(8,)]
+    either.execute("CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 4'")
+    assert rows(either, "SELECT f(1)") == [(4,)]
+
+
+INSERT_A = "INSERT INTO t (a) VALUES ($1)"
+
+
+def test_an_inferred_type_is_not_kept_beyond_its_column(
+    either: pgwire.Connection, cluster: Cluster
+) -> None:
+    either.execute(INSERT_A, ["007"])
+    either.execute("ALTER TABLE t ALTER a TYPE text")
+    either.execute(INSERT_A, ["007"])  # as an int it would come out as 7
+    with pgwire.connect(cluster.conninfo()) as other:
+        other.execute("ALTER TABLE kept.t ALTER a TYPE int USING 1")
+        either.execute(INSERT_A, ["5"])
+        other.execute("ALTER TABLE kept.t ALTER a TYPE text")
+    either.execute(INSERT_A, ["five"])
+    assert rows(either, "SELECT a FROM t WHERE b IS NULL") == [("1",), ("1",), ("5",), ("five",)]
+    with pytest.raises(errors.error_class("22P02")):
+        rows(either, "SELECT * FROM generate_series(1, $1)", "many")
+
+
+def test_an_inferred_type_is_not_kept_beyond_a_rollback(either: pgwire.Connection) -> None:
+    either.execute("ALTER TABLE t ALTER a TYPE text")
+    with pytest.raises(ZeroDivisionError), either.transaction():
+        either.execute("ALTER TABLE t ALTER a TYPE int USING 1")
+        either.execute(INSERT_A, ["007"])
+        raise ZeroDivisionError
+    either.execute(INSERT_A, ["007"])
+    assert rows(either, "SELECT a FROM t WHERE b IS NULL") == [("007",)]
+
+
+def test_an_inferred_type_is_not_kept_beyond_its_search_path(either: pgwire.Connection) -> None:
+    either.execute("DROP SCHEMA IF EXISTS other CASCADE")
+    either.execute("CREATE SCHEMA other; CREATE TABLE other.t (a text)")
+    either.execute(INSERT_A, ["007"])
+    with either.transaction():
+        either.execute("SET LOCAL search_path = other")
+        either.execute(INSERT_A, ["007"])
+        assert rows(either, "SELECT a FROM t") == [("007",)]
+    either.execute(INSERT_A, ["007"])
+    either.execute("SET search_path = other")
+    either.execute(INSERT_A, ["007"])
+    assert rows(either, "SELECT a FROM t") == [("007",), ("007",)]
+
+
+OTHERS = {
+    "an enum and money": "SELECT 'ok'::kept.mood AS a, 3::money AS b",
+    "a composite": "SELECT (1, 'x')::kept.pair AS a, 5 AS b",
+    "no binary format": "SELECT relacl[1] AS a, 5 AS b FROM pg_class WHERE relname = 'pg_type'",
+}
+
+
+@pytest.mark.parametrize("other_view", OTHERS)
+def test_a_view_of_other_types(
+    either: pgwire.Connection, cluster: Cluster, other_view: str
+) -> None:
+    """What was asked for in binary format must not be what cannot be read in it."""
+    either.execute("CREATE TYPE mood AS ENUM ('ok'); CREATE TYPE pair AS (i int, t text)")
+    either.execute("CREATE VIEW v AS SELECT 1 AS a, 2::int8 AS b")
+    for _ in range(2):
+        assert rows(either, "SELECT * FROM v") == [(1, 2)]
+    with pgwire.connect(cluster.conninfo()) as other:
+        other.execute(f"DROP VIEW kept.v; CREATE VIEW kept.v AS {OTHERS[other_view]}")
+    expected = either.query("SELECT * FROM v").rows
+    for _ in range(2):
+        assert rows(either, "SELECT * FROM v") == expected
+        with either.stream("SELECT * FROM v") as stream:
+            assert list(stream) == expected
 
 
 def test_a_statement_runs_once_however_often_it_is_prepared(either: pgwire.Connection) -> None:
