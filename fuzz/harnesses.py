@@ -101,7 +101,7 @@ def batches(data: bytes) -> None:
     ]
     context = _CONTEXTS[data[3] % len(_CONTEXTS)]
     usual, _, last = data[4:].partition(b"~")
-    stream = bytearray(usual * (1, 70, 200)[data[3] // 4 % 3] + last)
+    stream = bytearray(usual * (1, 100, 700)[data[3] // 4 % 3] + last)
     stop = _complete(stream)
     decoders = typed_decoders(columns, default_registry, context)
     wanted = _outcome(lambda: (decode_rows(stream, 0, stop, decoders), stop))
@@ -245,10 +245,10 @@ _BY_HAND = {
     ],
     "frames": [_ROW * 3 + b"C\0\0\0\rSELECT 1\0Z\0\0\0\5I"],
     "batches": [
-        bytes([0, 0, 0, 4]) + _ROW[:4] + b"\x0e\0\1\0\0\0\4\0\0\0\5~" + _ROW,
+        bytes([0, 0, 0, 8]) + _ROW[:4] + b"\x0e\0\1\0\0\0\4\0\0\0\5~" + _ROW,
         bytes([1, 6, 0, 8]) + _ROW + b"~D\0\0\0\x0e\0\2\xff\xff\xff\xff\xff\xff\xff\xff",
-        bytes([7, 10, 0, 5]) + b"D\0\0\0\x1c\0\2\0\0\0\x0a2020-01-01\0\0\0\4\xc3\xbcab~" + _ROW,
-        bytes([3, 0, 0, 4]) + b"D\0\0\0\x12\0\1\0\0\0\x08\0\0\0\0\0\0\0\1~",
+        bytes([7, 10, 0, 9]) + b"D\0\0\0\x1c\0\2\0\0\0\x0a2020-01-01\0\0\0\4\xc3\xbcab~" + _ROW,
+        bytes([3, 0, 0, 8]) + b"D\0\0\0\x12\0\1\0\0\0\x08\0\0\0\0\0\0\0\1~",
     ],
     "data_rows": [b"\x02" + _ROW, b"\x02" + _ROW * 3],
     "scram_server": [b"r=abcdef,s=QSXCR+Q6sek8bf92,i=20\nv=" + b"A" * 43 + b"="],

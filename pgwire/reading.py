@@ -85,6 +85,7 @@ class Reading:
         """Read the whole reply. Raises the first error in it, at its end; when the end never
         comes, `failure` tells."""
         results: list[Result] = []
+        style = self._source.context.date_style
         self.exchange.takes_copies = True
         while (outcome := (yield from self._next_result())) is not None:
             rows: list[Row] = []
@@ -104,7 +105,26 @@ class Reading:
                 results.append(Result(rows, columns, getattr(outcome, "tag", None) or ""))
         if self.failure is not None:
             raise self.failure
+        changed = style != self._source.context.date_style
+        if changed and not as_text and not style.startswith("ISO"):
+            self._refuse_dates(results, style)
         return results
+
+    def _refuse_dates(self, results: list[Result], style: str) -> None:
+        """Raise DataError if dates have been read as text of `style`, in which the server may not
+        have written them: it has changed DateStyle since, and says so only at the end. Of another
+        style an ISO date can be told, but not the order of day and month."""
+        by_oid = self._source.registry.by_oid
+        for result in results:
+            for column in result.columns if result.rows else ():
+                if column.format == 0 and column.type_oid and by_oid(column.type_oid).styled:
+                    raise errors.DataError(
+                        f'dates of column "{column.name}" cannot be read safely: DateStyle was '
+                        f"changed from {style} to {self._source.context.date_style} by the same "
+                        "query",
+                        sqlstate="22007",
+                        hint="Change DateStyle in a query of its own.",
+                    )
 
     # Flows, for the bodies.
 

@@ -37,6 +37,7 @@ def array_codec(element: Codec) -> Codec:
         binary_encoder=binary_encoder(name, element, encoder) if encoder is not None else None,
         # The text of strings has quotes to be looked for; their binary format has lengths.
         preferred=preferred_of([element], BINARY if element.verbatim else None),
+        styled=element.styled,
     )
 
 

@@ -174,6 +174,7 @@ def composite_codec(
         binary_decoder=make_binary if all(codec.reads_binary for codec in codecs) else None,
         binary_encoder=make_binary_encoder if None not in binary_encoders else None,
         preferred=preferred_of(codecs, BINARY),
+        styled=any(codec.styled for codec in codecs),
     )
 
 

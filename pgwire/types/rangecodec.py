@@ -63,6 +63,7 @@ def range_codec(name: str, oid: int, array_oid: int, subtype: Codec) -> Codec:
         binary_decoder=make_binary if subtype.reads_binary else None,
         binary_encoder=_binary_encoder(name, subtype.binary_encoder),
         preferred=preferred_of([subtype]),
+        styled=subtype.styled,
     )
 
 
@@ -102,6 +103,7 @@ def multirange_codec(name: str, oid: int, array_oid: int, subtype: Codec) -> Cod
         binary_decoder=make_binary if subtype.reads_binary else None,
         binary_encoder=_multirange_binary_encoder(name, of_range),
         preferred=preferred_of([subtype]),
+        styled=subtype.styled,
     )
 
 

@@ -46,3 +46,43 @@ def test_by_the_statement_itself_in_the_extended_protocol(cluster: Cluster, befo
                 assert before.startswith("ISO") and error.sqlstate == "22007"
             else:
                 assert row == (after, *VALUES.values())
+
+
+@pytest.mark.parametrize("before", STYLES)
+@pytest.mark.parametrize("how", ["SELECT set_config('DateStyle', '{}', false), {}", "{}; {}"])
+def test_by_the_statement_itself_or_before_it_in_one_string(
+    cluster: Cluster, before: str, how: str
+) -> None:
+    with pgwire.connect(
+        host=cluster.host, port=cluster.port, user="postgres", dbname="postgres"
+    ) as connection:
+        for after in STYLES:
+            for value, wanted in VALUES.items():
+                if "row(" in value or "stamp]" in value:
+                    continue
+                first = after if "config" in how else f"SET DateStyle = '{after}'"
+                second = value if "config" in how else f"SELECT {value}"
+                connection.query(f"SET DateStyle = '{before}'")
+                try:
+                    row = connection.query(how.format(first, second)).rows[0]
+                except errors.DataError as error:
+                    assert error.sqlstate == "22007"
+                    assert before != after
+                else:
+                    assert row[-1] == wanted
+                # It is in step, and under the new style nothing is in doubt.
+                assert connection.query(f"SELECT {value}").scalar() == wanted
+
+
+def test_a_change_without_dates_is_no_matter(cluster: Cluster) -> None:
+    with pgwire.connect(
+        host=cluster.host, port=cluster.port, user="postgres", dbname="postgres"
+    ) as connection:
+        connection.query("SET DateStyle = 'SQL, DMY'")
+        sql = "SELECT set_config('DateStyle', 'SQL, MDY', false), 1, date '2020-02-03' WHERE {}"
+        assert connection.query(sql.format("false")).rows == []
+        connection.query("SET DateStyle = 'SQL, DMY'")
+        assert connection.query_text(sql.format("true")) == [("SQL, MDY", "1", "02/03/2020")]
+        assert connection.query("SELECT set_config('DateStyle', 'German', false), 5").rows == [
+            ("German, DMY", 5)
+        ]
