@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from pgwire import errors
 from pgwire.flows import RECEIVE, Flow
@@ -15,6 +15,9 @@ from pgwire.protocol.message import Message
 from pgwire.protocol.state import ConnectionState
 from pgwire.types.context import Context
 from pgwire.types.encodings import python_codec
+
+if TYPE_CHECKING:
+    from pgwire.flows.whole import Described
 
 MAX_PARAMETERS = 1000
 """Servers report some fifteen parameters; a peer that reports thousands wants our memory."""
@@ -111,6 +114,7 @@ class Channel:
         "_ended",
         "authenticated",
         "context",
+        "descriptions",
         "frames",
         "layer",
         "notifications",
@@ -141,6 +145,8 @@ class Channel:
         in what the server says while the flow itself is held up by what it sends."""
         self.statements = Statements(self.parameters)
         """The statements that this session has prepared, and keeps."""
+        self.descriptions: dict[bytes, Described] = {}
+        """What the RowDescriptions of simple queries have said, by their bytes."""
         self.process_id = 0
         self.secret_key = b""
         self.protocol_version = 0
@@ -260,6 +266,8 @@ class Channel:
         return backend.decode(kind, bytes(self.frames.data[start:end]))
 
     def _set_parameter(self, name: str, value: str) -> None:
+        if self.parameters.get(name) == value:
+            return
         if name not in self.parameters and len(self.parameters) >= MAX_PARAMETERS:
             raise errors.ProtocolError(f"server reported more than {MAX_PARAMETERS} parameters")
         self.parameters[name] = value

@@ -19,8 +19,9 @@ from pgwire.flows import Flow
 from pgwire.flows.channel import Channel
 from pgwire.flows.query import Exchange, Failed, Outcome, RowSet, columns_of, skip
 from pgwire.flows.statements import Shape, Statement, stale
+from pgwire.flows.whole import READY_FOR_QUERY, Whole, command_tag
 from pgwire.protocol import backend
-from pgwire.protocol.constants import BACKEND_LIMITS, IDLE
+from pgwire.protocol.constants import IDLE
 from pgwire.protocol.frontend import Describe, Execute, Flush, Parse, Sync
 from pgwire.protocol.message import Message
 from pgwire.rows.column import Column
@@ -36,9 +37,6 @@ _FLIGHT: Final = ("bind", "execute", "sync")
 _EXECUTES: Final = {False: "execute", True: "execute described"}
 
 _BIND_COMPLETE: Final = backend.BindComplete().encode()
-_READY_FOR_QUERY: Final = b"Z\0\0\0\5"
-_COMMAND_COMPLETE = b"C"[0]
-_TAG_LIMIT: Final = BACKEND_LIMITS[_COMMAND_COMPLETE]
 
 
 def prepare(channel: Channel, sql: str, oids: Sequence[int]) -> Flow[Statement]:
@@ -135,18 +133,28 @@ class PreparedQuery(Exchange):
 
     def send(self) -> Flow[None]:
         """Send the query, after preparing it if need be. Raises the server's error of that."""
-        self.started = True
-        channel = self._channel
-        statement = channel.statements.find(self._sql, self._oids)
-        self._reused = statement is not None
-        if statement is None:
+        flight = self.flight()
+        if flight is None:
+            channel = self._channel
             try:
                 statement = yield from prepare(channel, self._sql, self._oids)
             finally:
                 self.done = channel.state.phase in ("READY", "CLOSED")
+            flight = self._sent(statement)
+        yield flight
+
+    def flight(self) -> bytes | None:
+        """What has to be sent, all at once, and counts as sent from now on; None if the statement
+        is to be prepared first."""
+        self.started = True
+        statement = self._channel.statements.find(self._sql, self._oids)
+        self._reused = statement is not None
+        return None if statement is None else self._sent(statement)
+
+    def _sent(self, statement: Statement) -> bytes:
         self._statement = statement
         data, steps = self._flight(statement)
-        yield channel.send_encoded(data, steps)
+        return self._channel.send_encoded(data, steps)
 
     def _flight(self, statement: Statement) -> tuple[bytes, Sequence[str]]:
         """What is sent to run the statement, once it is known; and the steps that this adds."""
@@ -185,12 +193,7 @@ class PreparedQuery(Exchange):
         """Whether the portal is described: what is known of its columns may be out of date."""
         return not statement.verified or not statement.name
 
-    @property
-    def pending(self) -> bool:
-        """Whether something has been received that is yet to be read."""
-        return self._channel.frames.pending > 0
-
-    def whole_reply(self) -> tuple[list[Row], tuple[Column, ...], str] | None:
+    def whole_reply(self) -> Whole | None:
         """The rows, their columns and the command tag, if a whole reply has come, and nothing
         else; otherwise None, and nothing has been taken: then read on by `next_result`.
 
@@ -205,7 +208,7 @@ class PreparedQuery(Exchange):
         stop = end - 6
         first = start + 5
         if stop < first or not (
-            data.startswith(_READY_FOR_QUERY, stop) and data.startswith(_BIND_COMPLETE, start)
+            data.startswith(READY_FOR_QUERY, stop) and data.startswith(_BIND_COMPLETE, start)
         ):
             return None
         rows: list[Row] = []
@@ -224,18 +227,10 @@ class PreparedQuery(Exchange):
             frames.take(end)
             self.done = True
             return rows, columns, known[1]
-        # What is left is one CommandComplete: its length is that of the rest, its tag ends there.
-        length = stop - first - 1
-        if (
-            not 4 < length <= _TAG_LIMIT
-            or data[first] != _COMMAND_COMPLETE
-            or int.from_bytes(data[first + 1 : first + 5]) != length
-            or data.find(0, first + 5) != stop - 1
-            or not channel.state.answered(_FLIGHT, data[end - 1])
-        ):
+        tag = command_tag(data, first, end)
+        if tag is None or not channel.state.answered(_FLIGHT, data[end - 1]):
             return None
         frames.take(end)
-        tag = bytes(data[first + 5 : stop - 1])
         channel.statements.completed(tag, rows=shape is not None and shape.columns is not None)
         self.done = True
         text = channel.text(tag)

@@ -168,6 +168,11 @@ class Exchange:
         request, self._request = self._request, ()
         yield self._channel.send(*request)
 
+    @property
+    def pending(self) -> bool:
+        """Whether something has been received that is yet to be read."""
+        return self._channel.frames.pending > 0
+
     def next_result(self) -> Flow[Outcome | None]:
         """The next result, None when the server is ready for the next query. Rows of the result
         before it that have not been read are skipped."""

@@ -98,6 +98,7 @@ class Statement:
 
     __slots__ = (
         "_for",
+        "_front",
         "_head",
         "_shape",
         "columns",
@@ -120,6 +121,7 @@ class Statement:
         self.verified = bool(words) and words[0].upper() in _CHECKED
         """Whether the server refuses to run it, once it is prepared, if its columns have changed.
         Otherwise what it returns has to be asked each time."""
+        self._front: tuple[tuple[Sequence[int], int] | None, bytes] = None, b""
         self._head = b"\0" + writer.cstring(name, "name of a prepared statement")
         self._shape: Shape | None = None
         self._for: tuple[Registry, int, Context] | None = None
@@ -146,28 +148,32 @@ class Statement:
         """Bind, encoded: the unnamed portal from `values`, which are in `formats` (a code each, one
         for all, or none: text), for rows of `shape`. Raises as messages do when they are encoded.
         """
-        parts = [self._head, *_arguments(formats, values), shape.formats]
-        length = 4
-        for part in parts:
-            length += len(part)
+        known, front = self._front
+        if known != (formats, len(values)):
+            front = b"".join(
+                (
+                    self._head,
+                    writer.count(len(formats), "formats of parameters"),
+                    writer.uint16s(formats, "format of parameters"),
+                    writer.count(len(values), "parameters"),
+                )
+            )
+            self._front = (tuple(formats), len(values)), front
+        parts = [front]
+        length = 4 + len(front) + len(shape.formats)
+        for number, value in enumerate(values, 1):
+            if type(value) is bytes:
+                parts.append(_LENGTH(len(value)))
+                parts.append(value)
+                length += 4 + len(value)
+            else:
+                for part in writer.length_and_value(value, f"value {number} of parameters"):
+                    parts.append(part)
+                    length += len(part)
+        parts.append(shape.formats)
         if length > _BIND_LIMIT:
             raise writer.too_long('"B" message (Bind)', length, _BIND_LIMIT)
         return _HEADER(b"B", length) + b"".join(parts)
-
-
-def _arguments(formats: Sequence[int], values: Sequence[bytes | None]) -> list[bytes]:
-    parts = [
-        writer.count(len(formats), "formats of parameters"),
-        writer.uint16s(formats, "format of parameters"),
-        writer.count(len(values), "parameters"),
-    ]
-    for number, value in enumerate(values, 1):
-        if type(value) is bytes:
-            parts.append(_LENGTH(len(value)))
-            parts.append(value)
-        else:
-            parts.extend(writer.length_and_value(value, f"value {number} of parameters"))
-    return parts
 
 
 class Statements:

@@ -18,8 +18,9 @@ from pgwire.net.lost import CLOSED_UNEXPECTEDLY, lost_reason
 _T = TypeVar("_T")
 _Step = TypeVar("_Step")
 
-_ENOUGH = 1024 * 1024
-"""Bytes that may wait in the buffer before the server is made to wait."""
+_ENOUGH = 192 * 1024
+"""Bytes that may wait in the buffer before the server is made to wait. They may all be tiny messages,
+and no deadline is looked at between those: it must not take long to go through them."""
 
 _POLLS = 3
 """Turns of the event loop that are sure to look once at what has arrived, on any loop."""
@@ -142,7 +143,19 @@ class AsyncTransport(asyncio.BufferedProtocol):
             need = next(flow)
             while True:
                 if need is None:
-                    await self._receive(deadline)
+                    silent = not (self._arrived or self._failure or self._ended)
+                    if deadline is None and silent and self._reading:
+                        # As `_receive`, without a coroutine of its own: most queries are here.
+                        waiter = self._waiter = self._loop.create_future()
+                        try:
+                            await waiter
+                        finally:
+                            self._waiter = None
+                        self._arrived = False
+                        if self._failure is not None:
+                            raise self._failure
+                    else:
+                        await self._receive(deadline)
                     need = next(flow)
                 elif isinstance(need, bytes):
                     # What cannot be sent: the server's last words may be in the buffer, let the
@@ -248,14 +261,7 @@ class AsyncTransport(asyncio.BufferedProtocol):
             if self._ended is not None:
                 raise self._lost(self._ended) from self._cause
             self._set_reading(True)
-            if deadline is None:
-                # As `_wait`, without a coroutine and a timer of its own: most queries are here.
-                waiter = self._waiter = self._loop.create_future()
-                try:
-                    await waiter
-                finally:
-                    self._waiter = None
-            elif not await self._wait(deadline):
+            if not await self._wait(deadline):
                 raise errors.TimeoutExpired("timeout expired")
         self._arrived = False
         if self._failure is not None:
@@ -263,21 +269,22 @@ class AsyncTransport(asyncio.BufferedProtocol):
         if deadline is not None and monotonic() > deadline + SLACK:
             raise errors.TimeoutExpired("timeout expired")
 
-    async def _wait(self, deadline: float) -> bool:
+    async def _wait(self, deadline: Deadline) -> bool:
         """Wait for input, or for its end; false at the `deadline`."""
-        seconds = deadline - monotonic()
-        if seconds <= 0:
+        seconds = seconds_until(deadline)
+        if seconds == 0:
             for _ in range(_POLLS):
                 await asyncio.sleep(0)
             return self._arrived or self._ended is not None
         waiter: asyncio.Future[bool] = self._loop.create_future()
         self._waiter = waiter
-        timer = self._loop.call_later(seconds, self._wake, False)
+        timer = None if seconds is None else self._loop.call_later(seconds, self._wake, False)
         try:
             return await waiter
         finally:
             self._waiter = None
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
 
     async def _drain(self, deadline: Deadline) -> None:
         """Wait until the loop's send buffer has room again, taking in what the server says."""

@@ -255,7 +255,10 @@ class ConnectionState:
     @property
     def phase(self) -> str:
         """The name of the phase: one of the keys of `PHASES`."""
-        return _PHASE_OF[self._head()]
+        steps = self._steps  # as `_head` has it, without a call: this is asked for each query
+        if steps:
+            return _PHASE_OF[steps[0]]
+        return "EXTENDED" if self._unsynced else "READY"
 
     @property
     def outstanding_syncs(self) -> int:

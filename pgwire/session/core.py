@@ -141,18 +141,21 @@ class Core(Generic[TransportT, ReplyT]):
     def _run(self, flow: Flow[_T], deadline: Deadline) -> Command[_T]:
         try:
             result: _T = yield Run(flow, deadline)
-        except errors.InterfaceError:
-            raise  # nothing has been done; somebody else may be in the middle of something
-        except Exception as error:
+        except BaseException as error:
+            yield from self._check_intact(error)
+            raise
+        return result
+
+    def _check_intact(self, error: BaseException) -> Command[None]:
+        """Close the connection if `error`, with which a flow has ended, leaves no way to go on."""
+        if isinstance(error, errors.InterfaceError):
+            return  # nothing has been done; somebody else may be in the middle of something
+        if isinstance(error, Exception):
             broken = isinstance(error, errors.ConnectionLost | errors.ProtocolError)
             if broken or not self._transport.intact or self._channel.state.phase == "CLOSED":
                 self.abandon()
-            raise
-        except BaseException:
-            if not self._transport.intact:
-                yield from self._give_up()
-            raise
-        return result
+        elif not self._transport.intact:
+            yield from self._give_up()
 
     def _resynchronise(self, *, cancel: bool = True) -> Command[None]:
         current = self._current

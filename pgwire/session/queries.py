@@ -10,12 +10,13 @@ from pgwire import errors
 from pgwire.flows import RECEIVE, Flow, untouched
 from pgwire.flows.prepared import PreparedQuery
 from pgwire.flows.query import Exchange, describe, extended_query, simple_query, skip
+from pgwire.flows.simple import SimpleQuery
 from pgwire.net.clock import Deadline, deadline_after
 from pgwire.reading import Reading
 from pgwire.results import Result
 from pgwire.rows.column import Column
 from pgwire.session.core import Core, ReplyT, TransportT, expired
-from pgwire.session.steps import Command
+from pgwire.session.steps import Command, Run
 
 if TYPE_CHECKING:
     from pgwire.rows.factories import RowFactory
@@ -97,8 +98,10 @@ class Queries(Core[TransportT, ReplyT]):
     def _query_last(
         self, sql: str, timeout: float | None, rows: RowFactory[Any] | None
     ) -> Command[Result]:
-        result = (yield from self._query(sql, None, timeout))[-1]
-        return result if rows is None else _made(result, rows)
+        self._check_ready()
+        query = SimpleQuery(self._channel, sql, self.registry)
+        reply = self._new_reply(query, deadline_after(timeout))
+        return self._converse(reply, _fetch(reply, query), timeout, rows)
 
     def _query_prepared(
         self,
@@ -111,7 +114,7 @@ class Queries(Core[TransportT, ReplyT]):
         oids, formats, values = self._encode_parameters(params)
         query = PreparedQuery(self._channel, sql, oids, formats, values, self.registry)
         reply = self._new_reply(query, deadline_after(timeout))
-        return (yield from self._converse(reply, _fetch(reply, query), timeout, rows))
+        return self._converse(reply, _fetch(reply, query), timeout, rows)
 
     def _answer(self, exchange: Exchange, rows: RowFactory[Any] | None) -> Command[Result]:
         """Run an exchange that has been made elsewhere; its last result."""
@@ -129,8 +132,9 @@ class Queries(Core[TransportT, ReplyT]):
         """Run `flow`, which sends the exchange of `reply` and reads all of that."""
         self._current = reply
         try:
-            result = yield from self._run(flow, reply.deadline)
+            result: Result = yield Run(flow, reply.deadline)
         except BaseException as error:
+            yield from self._check_intact(error)
             late = isinstance(error, errors.TimeoutExpired)
             if not untouched(flow) or late:  # else somebody else is using the connection
                 # If a decoder or a notice handler failed, the query did not.
@@ -178,9 +182,13 @@ class Queries(Core[TransportT, ReplyT]):
         return parameter_encoder(self.registry, self._channel.context).encode(params)
 
 
-def _fetch(reply: Reading, query: PreparedQuery) -> Flow[Result]:
+def _fetch(reply: Reading, query: PreparedQuery | SimpleQuery) -> Flow[Result]:
     """Send `query`, whose `reply` this is, and read all of it. Raises the server's error."""
-    yield from query.send()
+    flight = query.flight()
+    if flight is None:
+        yield from query.send()
+    else:
+        yield flight
     if not query.pending:
         yield RECEIVE
     whole = query.whole_reply()
