@@ -106,5 +106,10 @@ class Cursor:
         self._do(self._open.leave(exception))
 
     def _each(self) -> Iterator[Any]:
-        while (chunk := self._do(self._open.next_chunk())) is not None:
-            yield from chunk
+        try:
+            while (chunk := self._do(self._open.next_chunk())) is not None:
+                yield from chunk
+        except Exception:
+            self._rows = self._each()
+            raise
+        self._rows = self._each()  # who goes back may iterate again

@@ -7,6 +7,7 @@ from itertools import chain
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
+from pgwire import errors
 from pgwire.rows.column import Column
 from pgwire.session.steps import Command
 from pgwire.session.streams import OpenStream
@@ -55,7 +56,7 @@ class Stream:
         The server computes no more of them, but ends the chunk that it is at. Raises the error
         that it has met in a row that nobody has seen, if the transaction has failed by it.
         """
-        self._rows = iter(())
+        self._rows = chain.from_iterable(self._chunks())
         self._do(self._open.close())
 
     def __iter__(self) -> Iterator[Any]:
@@ -75,9 +76,13 @@ class Stream:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._rows = iter(())
+        self._rows = chain.from_iterable(self._chunks())
         self._do(self._open.leave(exception))
 
     def _chunks(self) -> Iterator[list[Any]]:
-        while (chunk := self._do(self._open.next_chunk())) is not None:
-            yield chunk
+        try:
+            while (chunk := self._do(self._open.next_chunk())) is not None:
+                yield chunk
+        except errors.InterfaceError:
+            self._rows = chain.from_iterable(self._chunks())  # to raise it again, not to end
+            raise

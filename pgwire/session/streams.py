@@ -47,6 +47,7 @@ class OpenStream(Generic[TransportT, ReplyT]):
         self._make: Callable[[Row], Any] | None = None
         self._deadline: Deadline = None
         self._over = False
+        self._left = False  # before its end
         self._abandoned = False
 
     # What the session knows of a conversation.
@@ -102,7 +103,10 @@ class OpenStream(Generic[TransportT, ReplyT]):
             yield from self._guarded(self._choose)
 
     def next_chunk(self) -> Command[list[Any] | None]:
-        """The next rows, at least one; None at the end."""
+        """The next rows, at least one; None at the end, and again after it. Raises InterfaceError
+        if it was left before its end."""
+        if self._left:
+            raise errors.InterfaceError("the stream has been closed before its end")
         if self._over:
             return None
         if self._portal is None:
@@ -123,6 +127,7 @@ class OpenStream(Generic[TransportT, ReplyT]):
         if self._over:
             return
         self._over, begun = True, self._portal
+        self._left = begun is None or not begun.done
         if begun is None or begun.done or self._session.closed:
             return
         self._over = False  # for the session, until it has ended

@@ -86,6 +86,24 @@ def test_iterating(connection: pgwire.Connection) -> None:
             assert cursor.fetch_all().rows == [{"i": 1, "text": "row 1"}]  # type: ignore[comparison-overlap]
 
 
+def test_iterating_again(connection: pgwire.Connection) -> None:
+    with connection.transaction(), connection.cursor(SERIES, [3], scroll=True) as cursor:
+        for _ in range(3):
+            assert list(cursor) == [row(1), row(2), row(3)]
+            assert list(cursor) == []
+            assert cursor.fetch_absolute(0) is None
+
+
+def test_iterating_after_an_error(connection: pgwire.Connection) -> None:
+    sql = "SELECT 1 / (i - 2) FROM generate_series(1, 3) i"
+    with pytest.raises(errors.Error), connection.transaction():
+        cursor = connection.cursor(sql)
+        for error in ("22012", "25P02", "25P02"):  # never as if there were no rows
+            with pytest.raises(errors.error_class(error)):
+                list(cursor)
+        cursor.close()
+
+
 def test_outside_a_transaction(connection: pgwire.Connection) -> None:
     with pytest.raises(errors.ProgrammingError, match="hold=True") as caught:
         connection.cursor(SERIES, [1]).fetch()

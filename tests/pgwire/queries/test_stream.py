@@ -80,9 +80,25 @@ def test_who_leaves_early_has_no_more_rows_computed(
         connection.execute("BEGIN")
     with connection.stream(COUNTING, chunk_rows=10) as stream:
         assert [next(stream)[0] for _ in range(seen)] == list(range(1, seen + 1))
-    assert list(stream) == []
     assert counted(connection) == computed
     assert connection.info.transaction_status == ("T" if inside else "I")
+
+
+@pytest.mark.usefixtures("no_cancelling")
+def test_who_has_left_is_told_so(connection: pgwire.Connection) -> None:
+    with connection.stream("SELECT generate_series(1, 9)") as stream:
+        assert next(stream) == (1,)
+    with pytest.raises(errors.InterfaceError, match="closed before its end"):
+        next(stream)
+    with pytest.raises(errors.InterfaceError, match="closed before its end"):
+        list(stream)
+    with connection.stream("SELECT generate_series(1, 9)") as stream:
+        assert len(list(stream)) == 9
+    assert list(stream) == []
+    never = connection.stream("SELECT 1")
+    never.close()
+    with pytest.raises(errors.InterfaceError, match="closed"):
+        list(never)
 
 
 @pytest.mark.usefixtures("no_cancelling")
