@@ -27,6 +27,8 @@ _SPECIAL_SIGN = {value: sign for sign, value in _SPECIAL.items()}
 _MAXIMUM_SCALE = 0x3FFF
 _MAXIMUM_DIGITS = 131072  # before the decimal point
 _MAXIMUM_BITS = 435_412  # of an int of as many digits
+_LONG = 1024  # bits
+_CHUNK = 600  # digits that str() writes whatever its limit
 
 
 def _from_text(data: bytes) -> Decimal:
@@ -46,10 +48,18 @@ def _to_text(value: object) -> str | None:
         return "NaN" if value.is_nan() else Decimal.__str__(value)
     if not isinstance(value, int):
         return None
-    if value.bit_length() > _MAXIMUM_BITS:
+    return str(int(value)) if value.bit_length() < _LONG else _digits_of(int(value))
+
+
+def _digits_of(number: int) -> str:
+    """A long int in decimal; str() refuses thousands of digits (sys.set_int_max_str_digits)."""
+    if number.bit_length() > _MAXIMUM_BITS:
         raise _overflow()
-    # Python itself writes no int of some thousand digits (sys.set_int_max_str_digits).
-    return str(int(value)) if value.bit_length() < 1024 else format(Decimal(int(value)), "f")
+    rest, parts = abs(number), []
+    while rest:
+        rest, part = divmod(rest, 10**_CHUNK)
+        parts.append(f"{part:0{_CHUNK}d}")
+    return ("-" if number < 0 else "") + "".join(reversed(parts)).lstrip("0")
 
 
 def _from_binary(data: bytes) -> Decimal:
@@ -78,9 +88,10 @@ def _from_binary(data: bytes) -> Decimal:
 
 def _to_binary(value: object) -> bytes:
     if isinstance(value, int):
-        if value.bit_length() > _MAXIMUM_BITS:
-            raise _overflow()
-        value = Decimal(int(value))
+        try:
+            value = Decimal(_to_text(value) or 0)
+        except ValueError:  # where Decimal, too, is made by way of an int
+            raise _overflow() from None
     elif not isinstance(value, Decimal):
         raise wrong_type("numeric", value)
     sign, digits, exponent = value.as_tuple()

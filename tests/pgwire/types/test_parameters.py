@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
-from decimal import Decimal
 from enum import Enum
 from typing import Any
 
@@ -80,10 +79,10 @@ def test_what_neither_format_takes_is_refused_here(
 
 @pytest.mark.parametrize("digits", [19, 20, 4300, 4301, 131072])
 def test_an_int_of_any_size_is_a_numeric(connection: pgwire.Connection, digits: int) -> None:
-    number = -(10**digits - 1)
-    result = connection.query("SELECT $1", [number]).scalar()
-    assert isinstance(result, (int, Decimal))
-    assert int(result) == number
+    text = connection.query("SELECT $1::text", [-(10**digits - 1)]).scalar()
+    assert text == "-" + "9" * digits
+    text = connection.query("SELECT $1::text", [10**digits]).scalar() if digits < 131072 else ""
+    assert text in ("", "1" + "0" * digits)
 
 
 @pytest.mark.parametrize("type", ["numeric", "int8", "int4[]"])
