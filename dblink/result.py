@@ -84,6 +84,11 @@ class Live:
         return frames
 
     @property
+    def counted(self) -> int:
+        """How many messages were in the run that `next` gave last."""
+        return self._reply.exchange.counted
+
+    @property
     def tag(self) -> str | None:
         """The command tag, once the rows have ended."""
         return self._rows.tag
@@ -148,14 +153,8 @@ class Result:
         They are counted as the messages that they came in: no value is decoded."""
         rows = length_hint(self._rows) + (self._status is not None)
         self._rows, self._status = iter(()), None
-        for frames in self._frames():
-            position = 0
-            # It counts frames that are alike in one go, and a shorter one may be behind them.
-            while position < len(frames):
-                count, _, position = complete_frames(
-                    frames, position, len(frames), MAX_LENGTH, _DATA_ROW
-                )
-                rows += count
+        for frames, counted in self._runs():
+            rows += _counted(frames) if counted is None else counted
         return rows
 
     def take_over(self) -> None:
@@ -190,17 +189,25 @@ class Result:
         self._rows, self._batch, self._made_by = iter(rows), batch, made_by
 
     def _frames(self) -> Iterator[bytes]:
+        return (frames for frames, _ in self._runs())
+
+    def _runs(self) -> Iterator[tuple[bytes, int | None]]:
+        """Runs of messages, and how many they are if that is known: what comes from the wire has
+        been counted when its lengths were compared."""
         while True:
-            yield from self._store.take()
-            if self._live is None:
+            for frames in self._store.take():
+                yield frames, None
+            live = self._live
+            if live is None:
                 if self._error is not None:
                     error, self._error = self._error, None
                     raise error
                 return
-            with self._live.remote.reading():
-                frames = self._read()
-            if frames is not None:
-                yield frames
+            with live.remote.reading():
+                read = self._read()
+                counted = live.counted
+            if read is not None:
+                yield read, counted
 
     def _read(self) -> bytes | None:
         """The next run from the wire; None when there is no more."""
@@ -223,3 +230,13 @@ class Result:
     def __repr__(self) -> str:
         shown = ", ".join(map(repr, self.columns))
         return f"<Result ({shown}) {self.tag or 'streaming'}>"
+
+
+def _counted(frames: bytes) -> int:
+    """How many messages `frames` are."""
+    rows = position = 0
+    # It counts frames that are alike in one go, and a shorter one may be behind them.
+    while position < len(frames):
+        count, _, position = complete_frames(frames, position, len(frames), MAX_LENGTH, _DATA_ROW)
+        rows += count
+    return rows

@@ -150,7 +150,7 @@ class Exchange:
     skipped. Between two flows, and when one was cut short by a deadline, the exchange is
     consistent: calling again goes on where it stopped."""
 
-    __slots__ = ("_channel", "_extended", "_request", "_rows", "done", "takes_copies")
+    __slots__ = ("_channel", "_extended", "_request", "_rows", "counted", "done", "takes_copies")
 
     def __init__(
         self, channel: Channel, request: Sequence[Message], *, extended: bool = False
@@ -159,6 +159,8 @@ class Exchange:
         self._request = request
         self._extended = extended
         self._rows: RowSet | None = None
+        self.counted = 0
+        """How many rows were in the run that `next_rows` gave last."""
         self.done = False
         self.takes_copies = False
         """Whether the data of a COPY TO STDOUT is kept, instead of refusing the COPY."""
@@ -196,6 +198,7 @@ class Exchange:
         while self._rows is not None:
             start, stop = frames.data_rows()
             if start < stop:
+                self.counted = frames.counted
                 self._channel.state.received(_DATA_ROW, frames.data, start + 5, stop)
                 return start, stop
             if frames.peek() is None:
@@ -204,6 +207,7 @@ class Exchange:
                 continue
             row = yield from self._after_rows(self._rows)
             if row is not None:
+                self.counted = 1
                 return row
         return None
 

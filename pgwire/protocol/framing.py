@@ -44,7 +44,7 @@ class FrameBuffer:
     ProtocolError, and the connection has to be given up.
     """
 
-    __slots__ = ("_end", "_limits", "_sender", "_start", "_view", "data", "maximum")
+    __slots__ = ("_end", "_limits", "_sender", "_start", "_view", "counted", "data", "maximum")
 
     def __init__(self, maximum: int = MAXIMUM, *, sender: str = "server") -> None:
         self.maximum = maximum
@@ -53,6 +53,8 @@ class FrameBuffer:
         self._replace(bytearray(INITIAL_SIZE))
         self._start = 0
         self._end = 0
+        self.counted = 0
+        """How many frames were in the run that `data_rows` gave last."""
 
     # Bytes in.
 
@@ -140,6 +142,7 @@ class FrameBuffer:
         data, start, end = self.data, self._start, self._end
         header, maximum = _HEADER.unpack_from, self.maximum
         position = start
+        counted = 0
         attempt = True
         while end - position >= 5:
             kind, length = header(data, position)
@@ -157,8 +160,11 @@ class FrameBuffer:
                 count = (end - position) // (length + 1)
                 if count >= _SMALLEST_RUN and self._all_alike(position, length + 1, count):
                     stop = position + count * (length + 1)
+                    counted = count - 1
             position = stop
+            counted += 1
         self._start = position
+        self.counted = counted
         return start, position
 
     def _all_alike(self, start: int, size: int, count: int) -> bool:
