@@ -19,8 +19,8 @@ _T = TypeVar("_T")
 _Step = TypeVar("_Step")
 
 _ENOUGH = 192 * 1024
-"""Bytes that may wait in the buffer before the server is made to wait. They may all be tiny messages,
-and no deadline is looked at between those: it must not take long to go through them."""
+"""Bytes that may wait in the buffer before the server is made to wait. They may all be tiny
+messages, and no deadline is looked at between those: going through them must not take long."""
 
 _POLLS = 3
 """Turns of the event loop that are sure to look once at what has arrived, on any loop."""
