@@ -109,8 +109,21 @@ class BatchDecoder:
             return self._walk(data, start, end, sys.maxsize)
         rows: list[Row] = []
         position = start
-        if self._stride is not None:
-            rows, position = self._stride(data, start, end)
+        stride = self._stride
+        # An attempt in vain is cheap: it ends at the first byte of a row that is elsewhere.
+        while stride is not None and end - position >= _WORTHWHILE:
+            found, position = stride(data, position, end)
+            if found:
+                rows += found
+                if len(found) > self._step:
+                    self._step = _STEP
+            if end - position < _WORTHWHILE:
+                break
+            walked, position = self._walk(data, position, end, self._step)
+            if not walked:
+                return rows, position
+            self._step = min(2 * self._step, _LONGEST_STEP)
+            rows += walked
         scanner = self._scanner
         if scanner is not None:
             from pgwire.rows.scanner import Unlike
@@ -149,7 +162,7 @@ class BatchDecoder:
 
         if can_stride(kinds):
             self._stride = stride_decoder(kinds, self._kind)
-        if can_scan(kinds):
+        elif can_scan(kinds):
             self._scanner = Scanner(kinds, encoding, self._kind)
 
     def _walk(

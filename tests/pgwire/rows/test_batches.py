@@ -267,6 +267,37 @@ def test_texts_of_all_sorts(values: list[bytes | None], width: int) -> None:
         assert outcome(decoder, stream) == (repr(wanted), len(stream))
 
 
+@pytest.mark.parametrize("every", [1, 3, 10, 700])
+@pytest.mark.parametrize(
+    "types",
+    [
+        [("int4", 1), ("bool", 1), ("timestamp", 1), ("timestamptz", 1), ("date", 1)],
+        [("text", 0), ("int8", 1), ("float8", 1), ("text", 0), ("uuid", 1)],
+        [("int4", 1), ("bytea", 1), ("date", 1), ("bool", 1)],
+    ],
+    ids=["fixed width", "text around", "bytes between"],
+)
+def test_nulls_that_are_rare_or_frequent(types: list[tuple[str, int]], every: int) -> None:
+    sizes = {"int4": 4, "int8": 8, "float8": 8, "timestamp": 8, "timestamptz": 8, "date": 4}
+    sizes |= {"uuid": 16, "bool": 1}
+    columns = columns_of(types)
+    rows: list[Fields] = []
+    for n in range(3000):
+        fields: list[bytes | None] = [
+            (n % 2 if name == "bool" else n).to_bytes(sizes.get(name, 5)) for name, _ in types
+        ]
+        for i, (_, format) in enumerate(types):
+            if not format:
+                fields[i] = b"row %d" % n
+        if n % every == every - 1:
+            fields[n % len(types)] = None
+        rows.append(tuple(fields))
+    stream = bytearray(b"".join(map(frame, rows)))
+    wanted = plain(columns, CONTEXT, stream)
+    for decoder in ways(columns, CONTEXT):
+        assert outcome(decoder, stream) == (repr(wanted), len(stream))
+
+
 def test_other_messages_end_a_batch_and_the_next_goes_on() -> None:
     columns = columns_of([("int4", 1), ("text", 0)])
     rows = [(struct.pack("!i", n), b"row %d" % n) for n in range(3000)]
