@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 from pgwire import errors
 from pgwire.rows.column import Column
 from pgwire.rows.decoder import Row
+from pgwire.types.named import Named, named_tuple
 
 __all__ = [
     "RowFactory",
@@ -45,8 +46,7 @@ def dict_row(columns: Sequence[Column]) -> Callable[[Row], dict[str, object]]:
 def namedtuple_row(columns: Sequence[Column]) -> Callable[[Row], Any]:
     """Rows as named tuples. A column whose name is no identifier, a keyword, begins with an
     underscore, or has been there already is named after its place: `_0`, `_1`, …."""
-    make: Callable[[Row], Any] = _namedtuple(tuple([column.name for column in columns]))._make
-    return make
+    return _named(tuple([column.name for column in columns]))._make
 
 
 def dataclass_row(cls: type[T]) -> RowFactory[T]:
@@ -58,7 +58,7 @@ def dataclass_row(cls: type[T]) -> RowFactory[T]:
     """
     import dataclasses
 
-    if not dataclasses.is_dataclass(cls):
+    if not (dataclasses.is_dataclass(cls) and isinstance(cls, type)):
         raise TypeError(f"{cls!r} is not a dataclass")
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
     needed = [
@@ -99,7 +99,5 @@ def make_rows(factory: RowFactory[Any] | None, columns: Sequence[Column], rows: 
 
 
 @lru_cache(maxsize=128)
-def _namedtuple(names: tuple[str, ...]) -> Any:
-    from collections import namedtuple
-
-    return namedtuple("Row", names, rename=True)
+def _named(names: tuple[str, ...]) -> type[Named]:
+    return named_tuple("Row", names)

@@ -22,6 +22,7 @@ from pgwire.types.codec import (
 from pgwire.types.compositetext import join_fields, split_fields
 from pgwire.types.context import Context
 from pgwire.types.derived import Derived
+from pgwire.types.named import named_tuple
 from pgwire.types.nesting import (
     inner_context,
     nested_text_decoder,
@@ -191,11 +192,7 @@ def _class_of(
 ) -> tuple[_Construct, _Fields, tuple[type, ...]]:
     """How a value is made and taken apart, and the classes whose values are of this type."""
     if cls is None:
-        from collections import namedtuple
-
-        # The names are the server's: what is no identifier becomes _0, _1, ….
-        title = name if name.isidentifier() and not name.startswith("_") else "composite"
-        made: Any = namedtuple(_no_keyword(title), names, rename=True)  # type: ignore[misc]
+        made = named_tuple(name if name.isidentifier() else "composite", names)
         return made._make, lambda value: value, (made,)
     _check_class(name, names, cls)
     given = cls
@@ -213,12 +210,6 @@ def _class_of(
         return tuple(getattr(value, field) for field in names)
 
     return construct, fields_of, (cls,)
-
-
-def _no_keyword(name: str) -> str:
-    from keyword import iskeyword
-
-    return "composite" if iskeyword(name) else name
 
 
 def _check_class(name: str, names: Sequence[str], cls: type) -> None:
