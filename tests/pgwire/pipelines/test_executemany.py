@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime
@@ -224,7 +225,8 @@ def test_long_rows_go_in_short_blocks(connection: pgwire.Connection) -> None:
 
     assert connection.executemany(INSERT, source()) == 160
     assert connection.query("SELECT count(*) FROM m WHERE length(b) = 300000").scalar() == 100
-    assert most < 40
+    if sys.implementation.name == "cpython":  # elsewhere nobody knows when they are collected
+        assert most < 40
 
 
 def test_a_timeout(connection: pgwire.Connection) -> None:
