@@ -45,7 +45,7 @@ class BinaryRows:
     ) -> None:
         if len(columns) > 0x7FFF:
             raise errors.ProgrammingError(f"{len(columns)} columns are more than a table has")
-        self._table = table
+        self.table = table
         self._columns = tuple(columns)
         self._fields = binary_fields(columns, registry, context)
         shape = tuple(field.key for field in self._fields)
@@ -71,12 +71,12 @@ class BinaryRows:
     def _row(self, row: Any, number: int) -> bytes:
         columns = self._columns
         parts = [len(columns).to_bytes(2)]
-        values = row_values(row, len(columns), number, self._table)
+        values = row_values(row, len(columns), number, self.table)
         for field, column, value in zip(self._fields, columns, values, strict=True):
             if value is None:
                 parts.append(_NULL)
                 continue
-            data = encode_value(field.encode, value, number, column, self._table)
+            data = encode_value(field.encode, value, number, column, self.table)
             parts += len(data).to_bytes(4), data
         return b"".join(parts)
 

@@ -11,7 +11,7 @@ from pgwire.types.codec import Codec, Encoder
 from pgwire.types.context import Context
 from pgwire.types.registry import Registry
 
-__all__ = ["Field", "binary_fields", "encode_value", "row_values", "text_encoders"]
+__all__ = ["Field", "binary_fields", "check_row", "encode_value", "row_values", "text_encoders"]
 
 _PRISTINE: Final = Registry()
 """Nobody registers here: what it gives is built in."""
@@ -104,9 +104,9 @@ def encode_value(encode: Encoder, value: object, row: int, column: Column, table
         raise
 
 
-def row_values(row: Any, width: int, number: int, table: str) -> Sequence[object]:
-    """The values of a row. Raises ProgrammingError if there are not `width` of them, or if it is
-    not a sequence of values."""
+def check_row(row: object, number: int, table: str) -> None:
+    """Raise ProgrammingError if `row` is no sequence of values. It must be one that can be read
+    again, since one way to encode it may have to hand it to the next: an iterator cannot."""
     if isinstance(row, str | bytes | bytearray | memoryview) or not (
         hasattr(row, "__len__") and hasattr(row, "__getitem__") and not hasattr(row, "keys")
     ):
@@ -115,6 +115,12 @@ def row_values(row: Any, width: int, number: int, table: str) -> Sequence[object
             sqlstate="42804",
             context=f"COPY {table}, row {number}",
         )
+
+
+def row_values(row: Any, width: int, number: int, table: str) -> Sequence[object]:
+    """The values of a row. Raises ProgrammingError if there are not `width` of them, or if it is
+    not a sequence of values."""
+    check_row(row, number, table)
     values: Sequence[object] = row
     if len(values) != width:
         raise errors.ProgrammingError(

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, Final, Protocol
 
 from pgwire import errors
+from pgwire.copying.fields import check_row
 
 __all__ = ["AsyncRowPieces", "RowEncoder", "RowPieces", "async_row_pieces", "row_pieces"]
 
@@ -23,6 +24,7 @@ class RowEncoder(Protocol):
 
     header: bytes
     trailer: bytes
+    table: str
 
     def __call__(self, rows: list[Any], first: int) -> bytes:
         """The bytes of `rows`, of which the first has the number `first`."""
@@ -78,11 +80,7 @@ class _Batches:
             kind = type(row)
             if kind in self._accepted:
                 continue
-            if issubclass(kind, str | bytes | bytearray | set | frozenset) or hasattr(row, "keys"):
-                raise errors.ProgrammingError(
-                    f"row {number} is a {kind.__qualname__}: a row must be a tuple or a list",
-                    sqlstate="42804",
-                )
+            check_row(row, number, self._encode.table)
             self._accepted.add(kind)
 
 

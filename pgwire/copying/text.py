@@ -37,7 +37,7 @@ class TextRows:
     def __init__(
         self, table: str, columns: Sequence[Column], registry: Registry, context: Context
     ) -> None:
-        self._table = table
+        self.table = table
         self._columns = tuple(columns)
         self._encoders = [
             self._escaping(encode, context.encoding, plain=plain)
@@ -52,7 +52,7 @@ class TextRows:
         lines: list[bytes] = []
         for number, row in enumerate(rows, first):
             if type(row) is not tuple or len(row) != width:
-                row = row_values(row, width, number, self._table)
+                row = row_values(row, width, number, self.table)
             try:
                 fields = [
                     null if value is None else encode(value)
@@ -67,7 +67,7 @@ class TextRows:
     def _carefully(self, row: Sequence[object], number: int) -> list[bytes]:
         """The fields of a row in which there is something wrong: raises what tells it."""
         return [
-            self.null if value is None else encode_value(encode, value, number, column, self._table)
+            self.null if value is None else encode_value(encode, value, number, column, self.table)
             for encode, column, value in zip(self._encoders, self._columns, row, strict=True)
         ]
 

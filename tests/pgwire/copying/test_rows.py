@@ -152,6 +152,9 @@ WRONG: dict[str, tuple[Any, type[Exception], str]] = {
     "a dict": ({"a": 1, "b": 2}, errors.ProgrammingError, "row 3 is a dict"),
     "a str as row": ("ab", errors.ProgrammingError, "row 3 is a str"),
     "None": (None, errors.ProgrammingError, "row 3 is a NoneType"),
+    "a set": ({1}, errors.ProgrammingError, "row 3 is a set.*COPY t, row 3"),
+    "an iterator": (zip((1, "x")), errors.ProgrammingError, "row 3 is a zip"),
+    "a memoryview": (memoryview(b"ab"), errors.ProgrammingError, "row 3 is a memoryview"),
 }
 
 
