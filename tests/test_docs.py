@@ -97,6 +97,7 @@ def test_the_examples_run(page: Path, environment: dict[str, str], tmp_path: Pat
         cwd=tmp_path,
         capture_output=True,
         text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     # What an example says that it prints, it prints: the rest of the line after a print's "# ".

@@ -71,8 +71,10 @@ COUNTING = "SELECT nextval('counter') FROM generate_series(1, 100000)"
 
 
 @pytest.mark.usefixtures("no_cancelling")
-@pytest.mark.parametrize(("seen", "computed"), [(0, 10), (1, 10), (10, 10), (11, 30), (25, 40)])
-@pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a transaction"])
+@pytest.mark.parametrize(
+    ("seen", "computed", "inside"),
+    [(0, 10, False), (1, 10, True), (10, 10, False), (11, 30, True), (25, 40, False)],
+)
 def test_who_leaves_early_has_no_more_rows_computed(
     connection: pgwire.Connection, seen: int, computed: int, inside: bool
 ) -> None:
