@@ -23,6 +23,7 @@ MAX_PARAMETERS = 1000
 """Servers report some fifteen parameters; a peer that reports thousands wants our memory."""
 
 _ASYNCHRONOUS = frozenset(b"NAS")
+_ERROR = b"E"[0]
 
 # ParameterStatus names that a text decoder depends on -> the field of Context that holds them.
 _CONTEXT_FIELDS = {
@@ -245,6 +246,19 @@ class Channel:
                 self.take_asynchronous(kind, start, end)
             else:
                 return frame
+
+    def take_unasked(self) -> None:
+        """Deal with what has come while nobody asked for anything: before the next command, whose
+        answer it must not be taken for. The server's last words are left for whoever reads next.
+
+        Raises ProtocolError for an answer to nothing.
+        """
+        frames = self.frames
+        while self.state.phase == "READY" and frames.peek() not in (None, _ERROR):
+            frame = frames.next_frame()
+            assert frame is not None
+            self.state.received(frame[0], frames.data, frame[1], frame[2])
+            self.take_asynchronous(*frame)
 
     def take_asynchronous(self, kind: int, start: int, end: int) -> None:
         """Deal with a NoticeResponse, NotificationResponse or ParameterStatus."""

@@ -140,6 +140,8 @@ class AsyncTransport(asyncio.BufferedProtocol):
         self._busy = True
         phase = self.channel.state.phase
         try:
+            if self.channel.frames.pending:
+                self.channel.take_unasked()
             need = next(flow)
             while True:
                 if need is None:

@@ -101,6 +101,8 @@ class BlockingTransport:
         try:
             if self.unsent:
                 self._flush(deadline)  # what an earlier run had to leave when its deadline passed
+            if self.channel.frames.pending:
+                self.channel.take_unasked()
             need = next(flow)
             while True:
                 if need is None:

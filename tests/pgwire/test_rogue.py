@@ -665,7 +665,31 @@ def test_a_length_of_a_gigabyte_takes_no_memory() -> None:
         assert len(connection.frames) < 4 << 20
 
 
+@pytest.mark.parametrize("rows", [False, True])
+def test_an_answer_to_nothing_is_not_taken_for_the_next_one(rows: bool) -> None:
+    answer = [*([FIELDS] if rows else []), DONE, ReadyForQuery(b"I")]
+    with ScriptedServer([login(), expect(Query), send(*answer, *answer), stall()]) as server:
+        connection = pgwire.connect(server.conninfo())
+        assert connection.query("SELECT 1").tag == "SELECT 1"
+        with pytest.raises(errors.ProtocolError, match="in phase READY|unexpected"):
+            connection.query("SELECT 2", timeout=5)
+        assert connection.closed
+
+
 # What a good server may do, too.
+
+
+def test_what_came_between_two_queries_is_not_lost() -> None:
+    between = [ParameterStatus(b"application_name", b"new"), NotificationResponse(7, b"c", b"")]
+    script = [login(), expect(Query), send(DONE, ReadyForQuery(b"I"), *between)]
+    with (
+        ScriptedServer([*script, expect(Query), send(DONE), ready()]) as server,
+        pgwire.connect(server.conninfo()) as connection,
+    ):
+        connection.query("SELECT 1")
+        connection.query("SELECT 2")
+        assert connection.info.parameters["application_name"] == "new"
+        assert connection.received_notifications() == [pgwire.Notification("c", "", process_id=7)]
 
 
 def test_few_iterations_are_accepted_and_can_be_refused() -> None:
