@@ -105,7 +105,7 @@ def test_copy_in_is_refused_in_step(
     connection: pgwire.Connection, params: list[object] | None
 ) -> None:
     connection.execute("CREATE TEMP TABLE c AS SELECT generate_series(1, 1000) a")
-    with pytest.raises(errors.NotSupportedError, match="(?s)FROM STDIN is not possible.*copy_in"):
+    with pytest.raises(errors.NotSupportedError, match=r"(?s)FROM STDIN is not possible.*copy_in"):
         connection.query("COPY c FROM STDIN", params)
     assert connection.query("SELECT count(*) FROM c").scalar() == 1000
 

@@ -671,7 +671,7 @@ def test_an_answer_to_nothing_is_not_taken_for_the_next_one(rows: bool) -> None:
     with ScriptedServer([login(), expect(Query), send(*answer, *answer), stall()]) as server:
         connection = pgwire.connect(server.conninfo())
         assert connection.query("SELECT 1").tag == "SELECT 1"
-        with pytest.raises(errors.ProtocolError, match="in phase READY|unexpected"):
+        with pytest.raises(errors.ProtocolError, match=r"in phase READY|unexpected"):
             connection.query("SELECT 2", timeout=5)
         assert connection.closed
 
