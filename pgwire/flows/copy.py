@@ -232,6 +232,9 @@ class CopyIn(Copy):
 class CopyOut(Copy):
     """A COPY TO STDOUT: `start`, then `read` or `read_frames` until it returns None."""
 
+    left_open = "the data of a COPY"
+    """What it is to whoever finds the connection busy with it."""
+
     _begins = b"H"[0]
     __slots__ = ("messages",)
 

@@ -172,8 +172,13 @@ class Core(Generic[TransportT, ReplyT]):
             raise errors.InterfaceError("the connection is closed")
         # The protocol would let an extended query queue up behind another; then its sender would
         # read the other's answer.
-        if self._recovering or (self._current is not None and not self._current.done):
-            raise errors.InterfaceError("another command is already in progress")
+        current = self._current
+        if self._recovering or (current is not None and not current.done):
+            text = "another command is already in progress"
+            if what := getattr(current, "left_open", ""):
+                # Without a block nobody has said that an iteration was left, not even a `break`.
+                text += f": {what} is open; read it to its end, or leave its `with` block, first"
+            raise errors.InterfaceError(text)
 
     def _recover(self, rest: _Rest | None, deadline: Deadline, *, cancel: bool) -> Command[None]:
         """Run `rest`, which reads what is left of a reply, cancelling at the `deadline`."""

@@ -24,6 +24,9 @@ _T = TypeVar("_T")
 class OpenStream(Generic[TransportT, ReplyT]):
     """A stream, open or not yet or no more: its commands, for both bodies."""
 
+    left_open = "a stream"
+    """What it is to whoever finds the connection busy with it."""
+
     def __init__(
         self,
         session: Queries[TransportT, ReplyT],

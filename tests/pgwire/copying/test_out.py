@@ -146,7 +146,7 @@ def test_chunks(connection: pgwire.Connection) -> None:
     with connection.copy_chunks(SQL) as chunks:
         assert chunks.format == "text"
         assert chunks.row_count is None
-        with pytest.raises(errors.InterfaceError, match="already in progress"):
+        with pytest.raises(errors.InterfaceError, match="in progress: the data of a COPY is open"):
             connection.query("SELECT 1")
         assert b"".join(chunks) == DATA
         assert chunks.row_count == 30000

@@ -196,9 +196,9 @@ def test_the_connection_is_busy_meanwhile(connection: pgwire.Connection) -> None
     with connection.stream(SERIES, [100], chunk_rows=2) as stream:
         next(stream)
         for params in (None, ()):
-            with pytest.raises(errors.InterfaceError, match="in progress"):
+            with pytest.raises(errors.InterfaceError, match="in progress: a stream is open"):
                 connection.query("SELECT 1", params)
-        with pytest.raises(errors.InterfaceError, match="in progress"):
+        with pytest.raises(errors.InterfaceError, match="in progress: a stream is open"):
             next(connection.stream("SELECT 1"))
         assert len(list(stream)) == 99
     stream.close()
