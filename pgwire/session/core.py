@@ -176,8 +176,8 @@ class Core(Generic[TransportT, ReplyT]):
         if self._recovering or (current is not None and not current.done):
             text = "another command is already in progress"
             if what := getattr(current, "left_open", ""):
-                # Without a block nobody has said that an iteration was left, not even a `break`.
-                text += f": {what} is open; read it to its end, or leave its `with` block, first"
+                # Without a `with` block a `break` tells nobody that the iteration was left.
+                text += f": {what} is open; read it to its end, or close it, first"
             raise errors.InterfaceError(text)
 
     def _recover(self, rest: _Rest | None, deadline: Deadline, *, cancel: bool) -> Command[None]:
