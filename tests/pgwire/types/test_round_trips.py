@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 import pgwire
+from pgwire import sqlstates
 from pgwire.flows.query import Exchange, RowSet
 from pgwire.protocol.frontend import Bind, Describe, Execute, Parse, Sync
 from pgwire.rows.decoder import decode_rows
@@ -310,6 +311,11 @@ def test_every_scalar_type_has_values() -> None:
 
 @pytest.mark.parametrize("name", VALUES)
 def test_values_go_there_and_back_in_both_formats(connection: pgwire.Connection, name: str) -> None:
+    if name == "xml":
+        try:
+            connection.query("SELECT '<a/>'::xml")
+        except sqlstates.FeatureNotSupported:
+            pytest.skip("the server was built without libxml")
     r = random.Random(f"{SEED} {name}")
     codec = default_registry.by_name(name)
     values = [VALUES[name](r) for _ in range(COUNT)]
