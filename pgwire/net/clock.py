@@ -21,6 +21,11 @@ def seconds_until(deadline: Deadline) -> float | None:
     return None if deadline is None else max(0.0, deadline - monotonic())
 
 
+def passed(deadline: Deadline) -> bool:
+    """Whether `deadline` is over."""
+    return deadline is not None and monotonic() > deadline
+
+
 class Stopwatch:
     """How much is left of `timeout` seconds (None: there is no end), for callers that wait in
     several steps."""

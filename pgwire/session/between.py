@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import suppress
-from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
 from pgwire import errors
 from pgwire.flows.copy import Copy, CopyIn, CopyOut
-from pgwire.net.clock import deadline_after
+from pgwire.net.clock import deadline_after, passed
 from pgwire.session.copying import REPORT_STEP, Caused, Copying, Progress, report
 from pgwire.session.core import expired
 from pgwire.session.steps import Command, Step
@@ -105,7 +104,7 @@ def _transfer(
             unlooked = 0
             with suppress(errors.TimeoutExpired):
                 yield from _on(target, target._run(into.poll(), deadline_after(0)))
-            if deadline is not None and monotonic() > deadline:
+            if passed(deadline):
                 raise errors.TimeoutExpired("timeout expired")
         if progress is not None and moved - told >= REPORT_STEP:
             told = moved

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from pgwire import errors
 from pgwire.flows import Flow
-from pgwire.net.clock import deadline_after
+from pgwire.net.clock import deadline_after, passed
 from pgwire.rows.column import Column
 from pgwire.session.core import ReplyT, TransportT, expired
 from pgwire.session.queries import Queries
@@ -126,12 +125,12 @@ class Copying(Queries[TransportT, ReplyT]):
                 f"the COPY takes {len(copy.column_formats)} columns, but {width} were found"
             )
         while failure is None:
-            if _past(copy.deadline):
+            if passed(copy.deadline):
                 raise errors.TimeoutExpired("timeout expired")
             try:
                 piece = yield Pull(pieces, copy.deadline)
             except Exception as error:
-                if isinstance(error, errors.TimeoutExpired) and _past(copy.deadline):
+                if isinstance(error, errors.TimeoutExpired) and passed(copy.deadline):
                     raise
                 failure = error
                 break
@@ -334,7 +333,3 @@ class Caused(Exception):
 def report(progress: Progress, size: int, rows: int | None) -> Push:
     """The step that calls `progress`."""
     return Push(lambda item: progress(*item), (size, rows))
-
-
-def _past(deadline: float | None) -> bool:
-    return deadline is not None and monotonic() > deadline
