@@ -1,0 +1,13 @@
+"""The commands of the command line, a file for each: its options, and what it runs.
+
+Each module has a function `add(commands)`, which adds the command's parser and sets its `run`:
+a function of the parsed options that does the work, and raises `CommandError` where it cannot.
+What a command needs is imported when it runs, so that `dblink --help` stays quick.
+"""
+
+from __future__ import annotations
+
+from dblink.commands import demo, remote
+
+COMMANDS = (demo, remote)
+"""The modules, in the order in which the help lists their commands."""
