@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pgwire.flows.query import Completed, CopyRefused, EmptyQuery, Failed, RowSet
     from pgwire.info import ConnectionInfo
     from pgwire.net.clock import Stopwatch
+    from pgwire.net.interrupts import Interruption, interruptible
     from pgwire.pipeline import Pipeline, Promise
     from pgwire.protocol.scram import forget_scram_keys
     from pgwire.reply import Reply
@@ -91,6 +92,7 @@ __all__ = [
     "IntegrityError",
     "InterfaceError",
     "InternalError",
+    "Interruption",
     "Interval",
     "Multirange",
     "NotSupportedError",
@@ -119,6 +121,7 @@ __all__ = [
     "dataclass_row",
     "dict_row",
     "forget_scram_keys",
+    "interruptible",
     "namedtuple_row",
     "wait_any",
 ]
@@ -144,6 +147,7 @@ _NAMES = {
     "pgwire.flows.query": "Completed CopyRefused EmptyQuery Failed RowSet",
     "pgwire.info": "ConnectionInfo",
     "pgwire.net.clock": "Stopwatch",
+    "pgwire.net.interrupts": "Interruption interruptible",
     "pgwire.pipeline": "Pipeline Promise",
     "pgwire.protocol.scram": "forget_scram_keys",
     "pgwire.reply": "Reply",

@@ -196,6 +196,20 @@ class AsyncTransport(asyncio.BufferedProtocol):
         finally:
             self._transport.abort()
 
+    def hand_over(self, protocol: asyncio.BaseProtocol) -> asyncio.Transport:
+        """Give the connection away: its bytes are those of `protocol` from now on.
+
+        The channel's `layer`, if there is one, goes with it. Returns the loop's transport. Raises
+        ConnectionLost if there is no connection any more, or if something has been received that
+        no flow has asked for.
+        """
+        transport = self._transport
+        if transport is None or self._ended is not None or self.channel.frames.pending:
+            raise self._lost(self._ended or CLOSED_UNEXPECTEDLY) from self._cause
+        transport.set_protocol(protocol)
+        self._transport = None
+        return transport
+
     def fileno(self) -> int:
         """Descriptor of the socket; -1 if it is closed."""
         sock: socket.socket | None = None

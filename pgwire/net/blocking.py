@@ -11,6 +11,7 @@ from pgwire import errors
 from pgwire.flows import Flow
 from pgwire.flows.channel import Channel
 from pgwire.net.clock import SLACK, Deadline, seconds_until
+from pgwire.net.interrupts import here
 from pgwire.net.lost import CLOSED_UNEXPECTEDLY, lost_reason
 from pgwire.net.readiness import reader, wait_either
 
@@ -150,6 +151,9 @@ class BlockingTransport:
             self.intact = True
             if deadline is not None and monotonic() > deadline + SLACK:
                 raise errors.TimeoutExpired("timeout expired")
+            block = here.block
+            if block is not None:
+                block.look()  # what keeps coming in never waits
             return
 
     def _wait(self, deadline: Deadline) -> None:
@@ -158,7 +162,9 @@ class BlockingTransport:
         for _ in range(self.spin):
             if readable(0):
                 return
-        if not readable(seconds_until(deadline)):
+        seconds = seconds_until(deadline)
+        block = here.block
+        if not (readable(seconds) if block is None else block.wait(readable, seconds)):
             raise errors.TimeoutExpired("timeout expired")
 
     def _send(self, data: bytes, deadline: Deadline) -> None:

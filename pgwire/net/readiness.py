@@ -1,4 +1,5 @@
-"""Waiting for sockets, by poll() where there is one, else by select()."""
+"""Waiting for sockets, by poll() where there is one, else by select(). What waits here can be
+interrupted: see `pgwire.net.interrupts`."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Callable, Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
+from pgwire.net import interrupts
 from pgwire.net.clock import Deadline, seconds_until
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if hasattr(select, "poll"):
             wanted[sock.fileno()] = wanted.get(sock.fileno(), 0) | select.POLLOUT
         for descriptor, events in wanted.items():
             poll.register(descriptor, events)
-        ready = dict(poll.poll(_milliseconds(seconds)))
+        ready = dict(interrupts.wait(lambda left: poll.poll(_milliseconds(left)), seconds))
         return (
             [sock for sock in readers if ready.get(sock.fileno(), 0) & _IN],
             [sock for sock in writers if ready.get(sock.fileno(), 0) & _OUT],
@@ -34,8 +36,9 @@ if hasattr(select, "poll"):
 
     def reader(sock: socket.socket) -> Callable[[float | None], object]:
         """A function that waits so many seconds (None: as long as it takes) until `sock` has
-        something to receive, and tells whether it has. Made once for a socket that is waited for
-        again and again; it must not be used any more when the socket has been closed."""
+        something to receive, and tells whether it has; whoever calls it sees to interruptions. Made
+        once for a socket that is waited for again and again; it must not be used any more when
+        the socket has been closed."""
         poll = select.poll()
         poll.register(sock, select.POLLIN)
         events = poll.poll
@@ -55,14 +58,20 @@ else:
     def _wait(
         readers: Sequence[socket.socket], writers: Sequence[socket.socket], seconds: float | None
     ) -> tuple[list[socket.socket], list[socket.socket]]:
+        ready = interrupts.wait(lambda left: _select(readers, writers, left), seconds)
+        return ready or ([], [])
+
+    def _select(
+        readers: Sequence[socket.socket], writers: Sequence[socket.socket], seconds: float | None
+    ) -> tuple[list[socket.socket], list[socket.socket]] | None:
         # On Windows a connection that has been refused shows in the third list.
         readable, writable, failed = select.select(readers, writers, writers, seconds)
-        return readable, [*writable, *failed]
+        return (readable, [*writable, *failed]) if readable or writable or failed else None
 
     def reader(sock: socket.socket) -> Callable[[float | None], object]:
         """A function that waits so many seconds (None: as long as it takes) until `sock` has
-        something to receive, and tells whether it has."""
-        return lambda seconds: _wait((sock,), (), seconds)[0]
+        something to receive, and tells whether it has; whoever calls it sees to interruptions."""
+        return lambda seconds: _select((sock,), (), seconds)
 
 
 def wait_readable(sockets: Sequence[socket.socket], deadline: Deadline) -> list[socket.socket]:

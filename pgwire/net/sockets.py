@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pgwire import errors
 from pgwire.conninfo import Settings, Target
 from pgwire.flows.attempts import Address, PeerError
+from pgwire.net import interrupts
 from pgwire.net.clock import Deadline, seconds_until
 from pgwire.net.readiness import wait_writable
 
@@ -93,12 +94,12 @@ def numeric_addresses(found: str | Iterable[str], port: int) -> list[Address]:
 
 
 def _look_up(name: str, port: int, deadline: Deadline) -> Sequence[_Found]:
-    """getaddrinfo() with a deadline, which the system's resolver does not have."""
+    """getaddrinfo() with a deadline, and interruptible: the system's resolver is neither."""
 
     def ask() -> Sequence[_Found]:
         return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
 
-    if deadline is None:
+    if deadline is None and interrupts.here.block is None:
         return ask()
     import threading
 
@@ -112,13 +113,34 @@ def _look_up(name: str, port: int, deadline: Deadline) -> Sequence[_Found]:
 
     # There is no way to stop it; a daemon at least does not keep the program from ending.
     thread = threading.Thread(target=work, name=f"resolving {name}", daemon=True)
-    thread.start()
-    thread.join(seconds_until(deadline))
-    if not answer:
+    with _signals_elsewhere():
+        thread.start()
+
+    def ended(seconds: float | None) -> bool:
+        thread.join(seconds)
+        return bool(answer)
+
+    if not interrupts.wait(ended, seconds_until(deadline)):
         raise OSError(errno.ETIMEDOUT, "timeout expired")
     if isinstance(answer[0], Exception):
         raise answer[0]
     return answer[0]
+
+
+@contextmanager
+def _signals_elsewhere() -> Iterator[None]:
+    """A block in which threads are started that are never to be the one that gets a signal: the
+    program around us may have handlers that count on their own thread, as a server has."""
+    import signal
+
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def open_socket(
