@@ -4,8 +4,8 @@ Environment:
     PGWIRE_PG_BIN: the folder of the server that most tests run against; else one is found.
     PGWIRE_TEST_SERVERS: folders of full servers (TLS, C dblink), separated by ``:``. Every test
         that needs such a server runs against each of them.
-    PGWIRE_REQUIRE_SERVERS: ``1`` turns a skipped ``differential`` or ``tls`` test into a failed
-        one.
+    PGWIRE_REQUIRE_SERVERS: ``1`` turns a skipped ``differential``, ``tls`` or ``clients`` test into
+        a failed one.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ MARKERS = {
     "libpq": "differential",
     "tls_binaries": "tls",
 }
+
+# Marks of tests that may be skipped on a machine that has not what they need, and nowhere else.
+REQUIRED = sorted({*MARKERS.values(), "clients"})
 
 PYPY = sys.implementation.name == "pypy"
 
@@ -130,7 +133,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.skipped and os.environ.get("PGWIRE_REQUIRE_SERVERS") == "1":
-        required = [name for name in sorted(set(MARKERS.values())) if item.get_closest_marker(name)]
+        required = [name for name in REQUIRED if item.get_closest_marker(name)]
         if required and not hasattr(report, "wasxfail"):
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
             report.outcome = "failed"
