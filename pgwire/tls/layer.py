@@ -30,7 +30,7 @@ _VERSION_REASONS = frozenset(
 
 
 class TLSLayer:
-    """One TLS session, as the client. Ciphertext goes in and out as bytes; the runner moves it.
+    """One TLS session. Ciphertext goes in and out as bytes; the runner moves it.
 
     The same layer serves every body, since it knows no socket: that is also why bytes that were
     stuffed in before the handshake cannot slip past it.
@@ -39,10 +39,15 @@ class TLSLayer:
     __slots__ = ("_incoming", "_object", "_outgoing", "_raw", "_versions")
 
     def __init__(
-        self, context: ssl.SSLContext, server_hostname: str | None, versions: str = ""
+        self,
+        context: ssl.SSLContext,
+        server_hostname: str | None,
+        versions: str = "",
+        *,
+        server_side: bool = False,
     ) -> None:
         """`server_hostname` goes into SNI. `versions` are those that are allowed, in words, for
-        the error that the server has none of them.
+        the error that the server has none of them. `server_side`: it is the server's end.
 
         Raises OperationalError for a name that `ssl` refuses.
         """
@@ -52,7 +57,10 @@ class TLSLayer:
         self._raw = bytearray(_ROOM)
         try:
             self._object = context.wrap_bio(
-                self._incoming, self._outgoing, server_hostname=server_hostname
+                self._incoming,
+                self._outgoing,
+                server_side=server_side,
+                server_hostname=server_hostname,
             )
         except (ssl.SSLError, ValueError) as error:
             raise errors.OperationalError(f"could not establish SSL connection: {error}") from error
@@ -64,6 +72,10 @@ class TLSLayer:
     def received(self, count: int) -> None:
         """`count` bytes of ciphertext have been received into the room."""
         self._incoming.write(memoryview(self._raw)[:count])
+
+    def feed(self, ciphertext: bytes | memoryview) -> None:
+        """`ciphertext` has been received elsewhere."""
+        self._incoming.write(ciphertext)
 
     def step(self) -> bool:
         """Go on with the handshake; whether it is done. Raises OperationalError if it fails."""
@@ -83,18 +95,21 @@ class TLSLayer:
 
     def decrypt(self, frames: FrameBuffer) -> bool:
         """Move what has been received into `frames`; false if the peer has ended TLS."""
-        while True:
-            try:
-                data = self._object.read(_ROOM)
-            except ssl.SSLWantReadError:
-                return True
-            except ssl.SSLZeroReturnError:
-                return False
-            except ssl.SSLError as error:
-                raise errors.OperationalError(f"SSL error: {reason_of(error)}") from error
-            if not data:
-                return False
+        while data := self.read():
             frames.feed(data)
+        return data is None
+
+    def read(self) -> bytes | None:
+        """A piece of what has been received, decrypted; None if there is no more for now, empty
+        if the peer has ended TLS. Raises OperationalError if TLS is broken."""
+        try:
+            return self._object.read(_ROOM)
+        except ssl.SSLWantReadError:
+            return None
+        except ssl.SSLZeroReturnError:
+            return b""
+        except ssl.SSLError as error:
+            raise errors.OperationalError(f"SSL error: {reason_of(error)}") from error
 
     def encrypt(self, data: bytes) -> bytes:
         """`data` as ciphertext, after what TLS itself has to say."""
