@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from pgwire.testing.binaries import Binaries, BinariesNotFoundError, find_binaries
+from pgwire.testing.binaries import Binaries, BinariesNotFoundError, find_binaries, find_program
 from pgwire.testing.cluster import Cluster, ClusterError
 
-__all__ = ["Binaries", "BinariesNotFoundError", "Cluster", "ClusterError", "find_binaries"]
+__all__ = [
+    "Binaries",
+    "BinariesNotFoundError",
+    "Cluster",
+    "ClusterError",
+    "find_binaries",
+    "find_program",
+]

