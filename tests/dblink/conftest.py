@@ -8,7 +8,9 @@ import pytest
 
 import dblink
 import pgwire
+from pgwire.testing.binaries import Binaries
 from pgwire.testing.cluster import Cluster
+from tests.dblink.differential.world import World
 
 Notice = pgwire.Diagnostics
 
@@ -32,6 +34,13 @@ def remote(cluster: Cluster) -> Iterator[str]:
                 " FROM generate_series(0, 9) AS n"
             )
         yield conninfo
+
+
+@pytest.fixture(scope="session")
+def world(contrib_binaries: Binaries) -> Iterator[World]:
+    """A server with C dblink, and two databases of the differential suites' own."""
+    with World(contrib_binaries) as world:
+        yield world
 
 
 @pytest.fixture(scope="session")

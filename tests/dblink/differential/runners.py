@@ -8,9 +8,10 @@ from time import monotonic
 
 import dblink
 import pgwire
-from dblink.functions import FUNCTIONS, RECORD, Overload
+from dblink.functions import FUNCTIONS, RECORD
 from pgwire import errors
 from tests.dblink.differential.outcome import Outcome, ProcessIds, report_of
+from tests.dblink.differential.statement import statement_of
 from tests.dblink.differential.steps import Argument, Step
 from tests.dblink.differential.world import SLEEPING, TERMINATE, World
 
@@ -84,21 +85,13 @@ class Original(Runner):
         return self.local.query("SELECT dblink_is_busy($1)", [name]).scalar() == 1
 
     def _call(self, step: Step, args: Sequence[Argument]) -> Outcome:
-        function = FUNCTIONS[step.function]
-        given = [*args] if step.fail is None else [*args, step.fail]
-        overload = next(o for o in function.overloads if _fits(o, given))
-        assert not any(isinstance(a, str) and _COPY.search(a) for a in given), "it would hang"
-        shown = ", ".join(
-            _literal(value, sql_type)
-            for value, sql_type in zip(given, overload.arguments.values(), strict=True)
-        )
-        expression = f"{step.function}({shown})"
-        if not function.returns_set:
-            return Outcome(value=self.local.query(f"SELECT {expression}").scalar())
-        columns = f" AS t({step.columns})" if function.returns == RECORD and step.columns else ""
+        assert not any(isinstance(a, str) and _COPY.search(a) for a in args), "it would hang"
+        sql = statement_of(step, args)
+        if not FUNCTIONS[step.function].returns_set:
+            return Outcome(value=self.local.query(sql).scalar())
         query: Callable[[str], Sequence[tuple[object, ...]]]
         query = self.local.query_text if step.text else self.local.query
-        return Outcome(rows=list(query(f"SELECT * FROM {expression}{columns}")))
+        return Outcome(rows=list(query(sql)))
 
 
 class Ours(Runner):
@@ -131,29 +124,6 @@ class Ours(Runner):
         assert step.columns is not None, "C dblink needs a column definition list"
         result = method(*args, columns=step.columns, **keywords)
         return Outcome(rows=list(result.text_rows() if step.text else result))
-
-
-def _fits(overload: Overload, args: Sequence[Argument]) -> bool:
-    types = list(overload.arguments.values())
-    return len(types) == len(args) and all(map(_is_of, args, types))
-
-
-def _is_of(value: Argument, sql_type: str) -> bool:
-    if isinstance(value, bool) or sql_type == "boolean":
-        return value is None or (isinstance(value, bool) and sql_type == "boolean")
-    return value is None or isinstance(value, int) == (sql_type == "integer")
-
-
-def _literal(value: Argument, sql_type: str) -> str:
-    if value is None:
-        text = "NULL"
-    elif isinstance(value, bool | int):
-        return str(value).lower()
-    elif isinstance(value, list):
-        text = f"ARRAY[{', '.join(_literal(item, 'text') for item in value)}]"
-    else:
-        text = "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
-    return f"{text}::{sql_type}"
 
 
 def run_both(

@@ -20,7 +20,7 @@ HBA = (
     "host all all 127.0.0.1/32 trust",
 )
 
-_ROLES = """
+ROLES = """
 CREATE ROLE plain LOGIN PASSWORD 'secret';
 CREATE ROLE other LOGIN PASSWORD 'secret';
 SET password_encryption = 'scram-sha-256';
@@ -57,7 +57,7 @@ BEGIN
       WHERE fdwname NOT IN ('dblink_fdw', 'postgres_fdw')
     UNION ALL SELECT format('DROP SERVER IF EXISTS %I CASCADE', srvname) FROM pg_foreign_server
     UNION ALL SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace
-      WHERE nspname !~ '^pg_|^(public|ext|information_schema)$'
+      WHERE nspname !~ '^pg_|^(public|ext|information_schema|dblink_gateway|dblink_python)$'
   LOOP EXECUTE statement; END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION ext.dblink_connect_u(text), ext.dblink_connect_u(text, text) FROM plain;
@@ -74,6 +74,23 @@ WHERE datname = 'remote' AND pid <> pg_backend_pid() AND backend_type = 'client 
 SLEEPING = """
 SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = 'remote' AND wait_event = 'PgSleep')
 """
+
+
+def prepare_local(admin: pgwire.Connection, install: Callable[[], object]) -> None:
+    """Make a new database the local one; `install` puts the functions of dblink, and the wrapper
+    dblink_fdw, into its schema ext."""
+    admin.query_all("CREATE SCHEMA ext; GRANT USAGE ON SCHEMA ext TO PUBLIC")
+    install()
+    admin.query_all(
+        "CREATE EXTENSION postgres_fdw SCHEMA ext;"
+        "ALTER DATABASE local SET search_path = public, ext;"
+        "GRANT USAGE ON FOREIGN DATA WRAPPER dblink_fdw, postgres_fdw TO PUBLIC"
+    )
+
+
+def reset_local(admin: pgwire.Connection) -> None:
+    """Make the local database of `admin` what it was at the beginning."""
+    admin.query_all(_RESET_LOCAL)
 
 
 class World:
@@ -107,14 +124,11 @@ class World:
         with pgwire.connect(cluster.conninfo()) as first:
             first.execute("CREATE DATABASE local")
             first.execute("CREATE DATABASE remote")
-            first.query_all(_ROLES)
+            first.query_all(ROLES)
         self.admin = pgwire.connect(cluster.conninfo("local"))
         self.remote_admin = pgwire.connect(cluster.conninfo("remote"))
-        self.admin.query_all(
-            "CREATE SCHEMA ext; GRANT USAGE ON SCHEMA ext TO PUBLIC;"
-            "CREATE EXTENSION dblink SCHEMA ext; CREATE EXTENSION postgres_fdw SCHEMA ext;"
-            "ALTER DATABASE local SET search_path = public, ext;"
-            "GRANT USAGE ON FOREIGN DATA WRAPPER dblink_fdw, postgres_fdw TO PUBLIC"
+        prepare_local(
+            self.admin, lambda: self.admin.query_all("CREATE EXTENSION dblink SCHEMA ext")
         )
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -130,6 +144,10 @@ class World:
             "<closed>": str(self._closed),
         }
 
+    def conninfo(self, role: str) -> str:
+        """A connection string for a session of `role` in the local database."""
+        return self._cluster.conninfo("local", user=role)
+
     def connect(
         self, role: str, on_notice: Callable[[pgwire.Diagnostics], None]
     ) -> pgwire.Connection:
@@ -141,9 +159,13 @@ class World:
 
     def reset(self) -> None:
         """Make both databases what they were at the beginning."""
+        self.reset_remote()
+        reset_local(self.admin)
+
+    def reset_remote(self) -> None:
+        """Make the remote database what it was, and end its sessions."""
         self.remote_admin.query_all(TERMINATE)
         self.remote_admin.query_all(_FRESH_SCHEMA + _FOO)
-        self.admin.query_all(_RESET_LOCAL)
 
     def fill_in(self, text: str) -> str:
         """`text` with the names in angle brackets replaced."""

@@ -1,0 +1,56 @@
+"""What one face printed, against what C dblink did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from tests.dblink.differential.outcome import Outcome
+from tests.dblink.differential.steps import Expected, Step
+from tests.dblink.differential.wording import VALUES_BEFORE_17, as_said_by
+from tests.dblink.faces.scenarios import is_expected
+
+
+def differences(
+    major: int,
+    steps: Sequence[Step],
+    theirs: Sequence[Outcome],
+    ours: Sequence[Outcome],
+    listed: Mapping[int, Expected],
+) -> list[str]:
+    """What is not as it should be, step by step.
+
+    `listed` are the steps, counted from 1, at which this face differs from C dblink although the
+    engine alone does not, and what it comes to there.
+    """
+    found = []
+    for number, (step, original, own) in enumerate(zip(steps, theirs, ours, strict=True), 1):
+        expected = listed.get(number, step.ours)
+        said = _as_said_by(major, own)
+        shown = ""
+        if expected is None:
+            if original != said:
+                shown = _side_by_side(original, said)
+        elif not is_expected(expected, own):
+            shown = f"  expected {expected}\n  printed  {own}"
+        elif original == said and not step.fixed_later:
+            shown = "  is no difference any more"
+        if shown:
+            found.append(f"step {number}: {step}\n{shown}")
+    return found
+
+
+def _as_said_by(major: int, own: Outcome) -> Outcome:
+    own = as_said_by(major, own)
+    if major >= 17 or own.rows is None:
+        return own
+    return replace(own, rows=[(VALUES_BEFORE_17.get(str(line), line),) for (line,) in own.rows])
+
+
+def _side_by_side(theirs: Outcome, ours: Outcome) -> str:
+    lines = []
+    for name in ("rows", "notices"):
+        original, own = getattr(theirs, name), getattr(ours, name)
+        if original != own:
+            lines.append(f"  {name} of C dblink: {original!r}\n  {name} of us: {own!r}")
+    return "\n".join(lines)

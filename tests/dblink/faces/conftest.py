@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pgwire.testing.binaries import Binaries
+from tests.dblink.differential.world import World
+from tests.dblink.faces.faces import Face, Gateway
+from tests.dblink.faces.psql import find_psql
+
+
+@pytest.fixture(scope="session")
+def psql() -> Path:
+    found = find_psql()
+    if found is None:
+        pytest.skip("no psql on this machine")
+    return found
+
+
+@pytest.fixture(scope="session")
+def gateway(contrib_binaries: Binaries) -> Iterator[Gateway]:
+    """A gateway in front of a server without the C dblink."""
+    with Gateway(contrib_binaries) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def faces(world: World, gateway: Gateway) -> list[Face]:
+    """Every face to be compared with C dblink on this server."""
+    return [gateway]

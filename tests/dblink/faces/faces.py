@@ -1,0 +1,109 @@
+"""The faces of dblink in SQL: each has a local database of its own, all share a remote one."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import dblink.shells
+import pgwire
+from dblink.gateway import running
+from pgwire.testing.binaries import Binaries
+from pgwire.testing.cluster import Cluster
+from tests.dblink.differential.world import (
+    HBA,
+    ROLES,
+    World,
+    prepare_local,
+    reset_local,
+)
+
+
+class Face(Protocol):
+    """Where dblink's functions can be called in SQL."""
+
+    name: str
+
+    def conninfo(self, role: str) -> str:
+        """A connection string for a session of `role`."""
+
+    def reset(self) -> None:
+        """Make the local database what it was at the beginning."""
+
+
+@dataclass
+class Original:
+    """The C extension."""
+
+    world: World
+    name: str = "C dblink"
+
+    def conninfo(self, role: str) -> str:
+        return self.world.conninfo(role)
+
+    def reset(self) -> None:
+        reset_local(self.world.admin)
+
+
+class Twin:
+    """A server beside that of the world, whose database `local` has dblink without the C extension.
+
+    It is called as the world's is, since names of databases are in what dblink says. The remote
+    database is the world's.
+    """
+
+    name = ""
+
+    def __init__(self, binaries: Binaries) -> None:
+        self.cluster = Cluster(binaries, hba=HBA, settings={"max_connections": 60})
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(self.cluster)
+            with pgwire.connect(self.cluster.conninfo()) as first:
+                first.execute("CREATE DATABASE local")
+                first.query_all(ROLES)
+            self.admin = stack.enter_context(pgwire.connect(self.cluster.conninfo("local")))
+            prepare_local(self.admin, self.install)
+            self.start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def install(self) -> None:
+        """Put the functions into the schema ext."""
+        raise NotImplementedError
+
+    def start(self, stack: ExitStack) -> None:
+        """Start what is needed beside the server, if anything."""
+
+    def conninfo(self, role: str) -> str:
+        return self.cluster.conninfo("local", user=role)
+
+    def reset(self) -> None:
+        reset_local(self.admin)
+
+
+class Gateway(Twin):
+    """Plain functions, and a gateway in front of the server."""
+
+    name = "gateway"
+
+    def install(self) -> None:
+        dblink.shells.setup(self.admin, schema="ext")
+
+    def start(self, stack: ExitStack) -> None:
+        self.gateway = stack.enter_context(running(self.cluster.conninfo("local")))
+
+    def conninfo(self, role: str) -> str:
+        return self.gateway.conninfo(dbname="local", user=role)
