@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from enum import Enum
 
     from pgwire.cursor import Cursor
-    from pgwire.flows.attempts import Dialler, Resolver
+    from pgwire.flows.attempts import Dialler, Resolver, Vetter
     from pgwire.flows.oauth import TokenCallback
     from pgwire.pipeline import Pipeline
     from pgwire.rows.factories import RowFactory
@@ -61,8 +61,10 @@ def connect(
     secure: bool = False,
     dial: Dialler | None = None,
     resolve: Resolver | None = None,
+    vet: Vetter | None = None,
     sock: socket.socket | None = None,
     environ: Mapping[str, str] | None = None,
+    ambient: bool = True,
     spin: int = 0,
     statement_cache_size: int = DEFAULT_SIZE,
     **options: str | int | float | bool | os.PathLike[str] | None,
@@ -93,10 +95,18 @@ def connect(
             `sslmode` holds for every kind of socket.
         resolve: called with a host name and a port; returns its numeric addresses, in the order
             in which to try them. OSError means that there are none.
+        vet: called with a `Target` and one of its addresses, as text, before that is dialled: the
+            numeric address, whichever way it was found, or the path of the Unix-domain socket. It
+            raises an error of pgwire's to refuse: that is told as the failure of this attempt,
+            and the next address is tried. A query is cancelled at the session's own address.
         sock: a connected socket for the first connection, ours from then on, even if connecting
             fails. Without `dial` there is no second one: only one host may be given, and queries
             cannot be cancelled (one that exceeds its timeout closes the connection).
         environ: environment variables to read, instead of `os.environ`.
+        ambient: False leaves out what is not said in so many words: the environment, service files,
+            the password file and what lies in the home directory (certificates). For connection
+            strings of somebody who must not profit from what this process may read; files that
+            the string names, as in `sslkey`, are still read.
         spin: how often to look whether an answer has come before going to sleep until it has.
             Waking up may take longer than a short query does: 100 makes these faster on a machine
             that has a processor to spare, and slower on one that has not. An event loop is never
@@ -130,7 +140,8 @@ def connect(
         ssl_context=ssl_context,
         oauth_token=oauth_token,
         secure=secure,
-        hooks=Hooks(dial=dial, resolve=resolve, sock=sock),
+        ambient=ambient,
+        hooks=Hooks(dial=dial, resolve=resolve, vet=vet, sock=sock),
         spin=spin,
     )
     opened.channel.statements.size = statement_cache_size

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from pgwire.aio.copies import AsyncCopyMethods
 from pgwire.aio.reply import AsyncReply
 from pgwire.flows import Flow
-from pgwire.flows.attempts import Dialler, Hooks, Resolver
+from pgwire.flows.attempts import Dialler, Hooks, Resolver, Vetter
 from pgwire.flows.channel import Notification
 from pgwire.flows.oauth import TokenCallback
 from pgwire.flows.query import Exchange
@@ -64,8 +64,10 @@ async def connect_async(
     secure: bool = False,
     dial: Dialler | None = None,
     resolve: Resolver | None = None,
+    vet: Vetter | None = None,
     sock: socket.socket | None = None,
     environ: Mapping[str, str] | None = None,
+    ambient: bool = True,
     spin: int = 0,
     statement_cache_size: int = DEFAULT_SIZE,
     **options: str | int | float | bool | os.PathLike[str] | None,
@@ -89,7 +91,8 @@ async def connect_async(
         ssl_context=ssl_context,
         oauth_token=oauth_token,
         secure=secure,
-        hooks=Hooks(dial=dial, resolve=resolve, sock=sock),
+        ambient=ambient,
+        hooks=Hooks(dial=dial, resolve=resolve, vet=vet, sock=sock),
     )
     opened.channel.statements.size = statement_cache_size
     return AsyncConnection(opened)

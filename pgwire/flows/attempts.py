@@ -9,6 +9,7 @@ throws in what went wrong:
   `dial`, that is called with the target and the seconds left, and opens the socket;
 * `Converse`: run a flow on a transport, give its result;
 * `HangUp`;
+* `Vet`: call `check(target, address)`, await what it returns if the body is an asynchronous one;
 * `FetchToken`: call `callback(request)`, await what it returns if the body is an asynchronous one,
   and send back what came of it, unchecked. No connection is open and no clock runs meanwhile.
 
@@ -47,6 +48,11 @@ Resolver = Callable[[str, int], Any]
 """Finds a host that is to be reached at this port: its numeric addresses, or an awaitable."""
 
 
+Vetter = Callable[[Target, str], Any]
+"""Raises an error of pgwire's if the target must not be reached at this address: a numeric one, or
+the path of a Unix-domain socket. May return an awaitable."""
+
+
 class Address:
     """A socket address that a target stands for. `family` and `sockaddr` are the body's own;
     `shown` is the numeric form, None for a unix socket; on a `private` way nobody can listen.
@@ -78,15 +84,17 @@ class Address:
 
 class Hooks:
     """The user's own way to the server: a connected socket `sock` for the first connection,
-    `dial` for all that are not made over it, or `resolve` to find the addresses of names."""
+    `dial` for all that are not made over it, or `resolve` to find the addresses of names; and
+    `vet`, which has a say in which addresses are dialled."""
 
-    __slots__ = ("_given", "_sock", "dial", "resolve")
+    __slots__ = ("_given", "_sock", "dial", "resolve", "vet")
 
     def __init__(
         self,
         *,
         dial: Dialler | None = None,
         resolve: Resolver | None = None,
+        vet: Vetter | None = None,
         sock: socket.socket | None = None,
     ) -> None:
         """Raises ConninfoError if they exclude each other."""
@@ -94,8 +102,13 @@ class Hooks:
             raise errors.ConninfoError(
                 "resolve may not be used with dial or sock: nothing is looked up then"
             )
+        if vet is not None and (dial is not None or sock is not None):
+            raise errors.ConninfoError(
+                "vet may not be used with dial or sock: no address is known then"
+            )
         self.dial = dial
         self.resolve = resolve
+        self.vet = vet
         self._given = sock is not None
         self._sock = sock
 
@@ -141,6 +154,17 @@ class LookUp:
         self.resolve = resolve
 
 
+class Vet:
+    """Let `check` say, by raising an error or not, whether `target` may be reached at `address`."""
+
+    __slots__ = ("address", "check", "target")
+
+    def __init__(self, check: Vetter, target: Target, address: str) -> None:
+        self.check = check
+        self.target = target
+        self.address = address
+
+
 class Dial:
     """Connect to `address` of `target`; the clock begins anew if `restart`."""
 
@@ -181,7 +205,7 @@ class FetchToken:
         self.request = request
 
 
-Step = LookUp | Dial | Converse | HangUp | FetchToken
+Step = LookUp | Vet | Dial | Converse | HangUp | FetchToken
 Steps = Generator[Step, Any, "Connected"]
 
 
@@ -285,6 +309,12 @@ Note = Callable[[str, errors.Error], None]
 def _at_address(wish: Wish, target: Target, address: Address, wanted: str, note: Note) -> Steps:
     """Try one address, with every kind of encryption that the options allow."""
     prefix = address.failure_prefix(target)
+    if wish.hooks.vet is not None:
+        try:
+            yield Vet(wish.hooks.vet, target, address.shown or target.socket_path())
+        except errors.Error as error:
+            note(prefix + _shown(error), error)
+            raise _NextAddress from None
     encryptions = _encryptions(wish.settings, target, address)
     restart = True
     while True:

@@ -21,6 +21,7 @@ from pgwire.flows.attempts import (
     Hooks,
     LookUp,
     Step,
+    Vet,
     connecting,
 )
 from pgwire.flows.cancel import cancelling
@@ -56,6 +57,7 @@ async def open_connection(
     ssl_context: ssl.SSLContext | None = None,
     oauth_token: TokenCallback | None = None,
     secure: bool = False,
+    ambient: bool = True,
     hooks: Hooks | None = None,
 ) -> Opened[AsyncTransport]:
     """Try the targets of the connection string one after the other; see `pgwire.connect_async`."""
@@ -68,6 +70,7 @@ async def open_connection(
             ssl_context=ssl_context,
             oauth_token=oauth_token,
             secure=secure,
+            ambient=ambient,
             hooks=hooks,
         )
         body = Body(wanted.settings, on_notice)
@@ -116,6 +119,8 @@ class Body:
             return await _own(step.transport).end(deadline_after(HANGING_UP))
         if isinstance(step, FetchToken):
             return await call(step.callback, step.request)
+        if isinstance(step, Vet):
+            return await call(step.check, step.target, step.address)
         if isinstance(step, LookUp):
             self._restart()
             return await self._addresses(step)

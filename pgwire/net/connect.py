@@ -17,6 +17,7 @@ from pgwire.flows.attempts import (
     Hooks,
     LookUp,
     Step,
+    Vet,
     connecting,
 )
 from pgwire.flows.cancel import cancelling
@@ -49,6 +50,7 @@ def open_connection(
     ssl_context: ssl.SSLContext | None = None,
     oauth_token: TokenCallback | None = None,
     secure: bool = False,
+    ambient: bool = True,
     hooks: Hooks | None = None,
     spin: int = 0,
 ) -> Opened[BlockingTransport]:
@@ -62,6 +64,7 @@ def open_connection(
             ssl_context=ssl_context,
             oauth_token=oauth_token,
             secure=secure,
+            ambient=ambient,
             hooks=hooks,
         )
         spin = checked_spin(spin)
@@ -113,6 +116,8 @@ class Body:
             return cast(BlockingTransport, step.transport).close()
         if isinstance(step, FetchToken):
             return step.callback(step.request)
+        if isinstance(step, Vet):
+            return step.check(step.target, step.address)
         if isinstance(step, LookUp):
             self._restart()
             return self._addresses(step)

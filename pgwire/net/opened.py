@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pgwire import errors
 from pgwire.conninfo import Settings, Target, resolve, unsupported
+from pgwire.conninfo.strings import settle
 from pgwire.flows.attempts import Address, Connected, Hooks, Transport, Wish
 from pgwire.flows.channel import Channel
 from pgwire.flows.oauth import TokenCallback
@@ -101,15 +102,19 @@ def wish(
     ssl_context: ssl.SSLContext | None = None,
     oauth_token: TokenCallback | None = None,
     secure: bool = False,
+    ambient: bool = True,
     hooks: Hooks | None = None,
 ) -> Wish:
     """What is to be connected to. Raises ConninfoError, and NotSupportedError for what this
     version cannot do."""
-    if ssl_context is not None:
-        # Who brings authorities wants them used. The environment is asked after what was said.
-        environ = {"PGSSLMODE": "verify-full", **environ}
     try:
-        settings = resolve(conninfo, options, environ=environ, secure=secure)
+        if ssl_context is not None:
+            # Who brings authorities wants them used. The environment is asked after what was said.
+            if ambient:
+                environ = {"PGSSLMODE": "verify-full", **environ}
+            elif "sslmode" not in settle(conninfo, options):
+                options = {**options, "sslmode": "verify-full"}
+        settings = resolve(conninfo, options, environ=environ, secure=secure, ambient=ambient)
     except errors.ConninfoError as error:
         from pgwire.conninfo.redaction import without_secrets
 

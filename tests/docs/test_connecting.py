@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import ipaddress
 import re
 import ssl
 import subprocess
@@ -64,12 +65,18 @@ def test_an_example(number: int, tmp_path: Path) -> None:
                 ssl_context=given["ssl_context"],
                 oauth_token=given["oauth_token"],
                 secure=given["secure"],
-                hooks=Hooks(dial=given["dial"], resolve=given["resolve"], sock=given["sock"]),
+                ambient=given["ambient"],
+                hooks=Hooks(**{name: given[name] for name in ("dial", "resolve", "vet", "sock")}),
             )
         )
 
     names = {
-        "pgwire": SimpleNamespace(connect=connect, TokenRequest=pgwire.TokenRequest),
+        "pgwire": SimpleNamespace(
+            connect=connect,
+            TokenRequest=pgwire.TokenRequest,
+            OperationalError=pgwire.OperationalError,
+        ),
+        "ipaddress": ipaddress,
         "ssl": SimpleNamespace(create_default_context=lambda cafile: ssl.create_default_context()),
         "tunnel": SimpleNamespace(open=lambda host, port: None),
         "connected": object(),
