@@ -36,7 +36,7 @@ class interruptible:
         check: called without arguments, in this thread, again and again while something of pgwire
             waits, and between pieces of what keeps coming in; what it raises, be it an Exception
             or not, ends the block. It may use connections of its own, and is not called while it
-            runs.
+            runs. None: nothing interrupts this block, nor do the blocks around it.
         every: seconds that pass at most, while pgwire waits, without a call.
         grace: seconds that the waits of clean-up may take in all after it has raised: to cancel a
             query, to read to its end. What has not ended by then is closed.
@@ -53,7 +53,7 @@ class interruptible:
     __slots__ = ("_check", "_end", "_every", "_grace", "_next", "_outer", "_raised")
 
     def __init__(
-        self, check: Callable[[], object], *, every: float = 0.1, grace: float = GRACE
+        self, check: Callable[[], object] | None, *, every: float = 0.1, grace: float = GRACE
     ) -> None:
         if not (every > 0 and grace > 0):
             raise errors.ProgrammingError(
@@ -70,7 +70,7 @@ class interruptible:
         self._outer = here.block
         self._raised = None
         self._next = monotonic() + self._every
-        here.block = self
+        here.block = None if self._check is None else self
 
     def __exit__(
         self,
@@ -128,6 +128,7 @@ class interruptible:
         innermost = here.block
         here.block = None  # so that the check may wait, too
         try:
+            assert self._check is not None  # or nobody would ask
             self._check()
         except BaseException as error:
             self._raised = error

@@ -317,6 +317,19 @@ def test_an_inner_block_ends_alone(connection: pgwire.Connection) -> None:
     in_step(connection)
 
 
+def test_a_block_that_nothing_interrupts(connection: pgwire.Connection) -> None:
+    check = Check()
+
+    def run() -> None:
+        with pgwire.interruptible(None):
+            assert connection.query("SELECT pg_sleep(0.1), 3").rows[0][1] == 3
+        assert check.calls == 0
+        connection.query("SELECT pg_sleep(60)")
+
+    stopped(check, run)
+    in_step(connection)
+
+
 def test_another_thread_is_not_concerned(connection: pgwire.Connection) -> None:
     rows: list[object] = []
     thread = threading.Thread(
