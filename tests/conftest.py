@@ -4,8 +4,8 @@ Environment:
     PGWIRE_PG_BIN: the folder of the server that most tests run against; else one is found.
     PGWIRE_TEST_SERVERS: folders of full servers (TLS, C dblink), separated by ``:``. Every test
         that needs such a server runs against each of them.
-    PGWIRE_REQUIRE_SERVERS: ``1`` turns a skipped ``differential``, ``tls`` or ``clients`` test into
-        a failed one.
+    PGWIRE_REQUIRE_SERVERS: ``1`` turns a skipped ``differential``, ``tls``, ``clients`` or
+        ``plpython`` test into a failed one.
 """
 
 from __future__ import annotations
@@ -13,12 +13,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from glob import glob
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from pgwire.testing.binaries import Binaries, BinariesNotFoundError, find_binaries
+from pgwire.testing.binaries import (
+    INSTALLED,
+    Binaries,
+    BinariesNotFoundError,
+    find_binaries,
+)
 from pgwire.testing.cluster import Cluster
 
 # A fixture that needs a full server, or another original, marks the tests that use it.
@@ -26,6 +33,7 @@ MARKERS = {
     "contrib_binaries": "differential",
     "contrib_cluster": "differential",
     "libpq": "differential",
+    "plpython_binaries": "plpython",
     "tls_binaries": "tls",
 }
 
@@ -118,6 +126,21 @@ def tls_binaries(request: pytest.FixtureRequest) -> Binaries:
         pytest.skip("no server with TLS: set PGWIRE_TEST_SERVERS")
     chosen: Binaries = request.param
     return chosen
+
+
+@pytest.fixture(scope="session")
+def plpython_binaries() -> Binaries:
+    """The newest server of the system that has PL/Python."""
+    if PYPY:
+        pytest.skip("what runs in the server is the server's own Python")
+    found = []
+    for folder in [folder for pattern in INSTALLED for folder in glob(pattern)]:
+        with suppress(BinariesNotFoundError):  # client programs without a server
+            found.append(Binaries(folder))
+    found = [binaries for binaries in found if binaries.has_contrib("plpython3u")]
+    if not found:
+        pytest.skip("no server with PL/Python: install postgresql-plpython3-15 or the like")
+    return max(found, key=lambda b: b.version)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
