@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-__all__ = ["complete_frames", "payload"]
+__all__ = ["alike", "complete_frames", "payload"]
 
 _HEADER: Final = struct.Struct("!Bi")
 _COPY_DATA: Final = b"d"[0]
@@ -18,7 +18,7 @@ def complete_frames(
     """How many complete frames of one `kind` stand at the front of `data[start:end]`, where the
     last of them begins, and where it ends. One whose length is beyond `maximum`, or below 4, is
     not among them: that is left to `FrameBuffer`, which refuses it."""
-    size, count = _alike(data, start, end, maximum, kind)
+    size, count = alike(data, start, end, maximum, kind)
     if count:
         stop = start + size * count
         return count, stop - size, stop
@@ -40,7 +40,7 @@ def payload(
 ) -> tuple[bytes | bytearray, int, int]:
     """What the complete CopyData frames at the front of `data[start:end]` hold, one after the
     other; how many they are, and where they end. Other frames as in `complete_frames`."""
-    size, count = _alike(data, start, end, maximum, _COPY_DATA)
+    size, count = alike(data, start, end, maximum, _COPY_DATA)
     if count:
         stop = start + size * count
         held = data[start:stop]
@@ -61,7 +61,7 @@ def payload(
     return b"".join(pieces), len(pieces), position
 
 
-def _alike(
+def alike(
     data: bytes | bytearray, start: int, end: int, maximum: int, wanted: int
 ) -> tuple[int, int]:
     """The size of the first frame and the number of frames, if all of `data[start:end]` but an
@@ -78,8 +78,8 @@ def _alike(
     if count < _SMALLEST_RUN:
         return 0, 0
     stop = start + count * size
-    alike = all(
+    same = all(
         data[offset:stop:size] == data[offset : offset + 1] * count
         for offset in range(start, start + 5)
     )
-    return size, count if alike else 0
+    return size, count if same else 0
