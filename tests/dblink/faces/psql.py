@@ -51,7 +51,7 @@ class Psql:
     def __init__(self, program: Path, conninfo: str, *settings: str) -> None:
         self._process = subprocess.Popen(
             [
-                *(program, "-X", "-w", "-v", "VERBOSITY=verbose", "-v", "PROMPT1="),
+                *(program, "-X", "-w", "-v", "VERBOSITY=verbose", "-v", "SHOW_CONTEXT=always"),
                 *("-P", "null=(null)", "-P", "pager=off", *settings, "-d", conninfo),
             ],
             stdin=subprocess.PIPE,
