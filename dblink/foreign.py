@@ -18,7 +18,7 @@ MAPPING_OPTIONS = frozenset(("user", "password", "sslpassword"))
 _NEVER = frozenset(("client_encoding", "replication", "sslkeylogfile"))
 _NEVER_PREFIXES = ("oauth_", "scram_")
 
-_LOOK_UP = """
+LOOK_UP = """
 SELECT s.oid::pg_catalog.text, s.srvname,
        pg_catalog.has_server_privilege(u.name, s.oid, 'USAGE')::pg_catalog.text,
        m.umid::pg_catalog.text, pg_catalog.to_json(s.srvoptions)::pg_catalog.text,
@@ -43,7 +43,7 @@ def foreign_server_conninfo(local: Local | None, name: str, user: str | None) ->
     """
     if local is None or "\0" in name:
         return None
-    rows = local.query(_LOOK_UP, (name, user))
+    rows = local.query(LOOK_UP, (name, user))
     if not rows:
         return None
     _, server, usage, own, server_options, own_options, user, public, public_options = rows[0]

@@ -1,0 +1,213 @@
+"""Large answers: tables that the side fills and the caller reads.
+
+Their rows are frozen, so that they are seen in every isolation level, and their columns are text:
+what is declared is made of it by the caller, as whom the input functions of types then run. Rows
+pass from the remote server into the table as they come, in bounded memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import pgwire
+from dblink import messages
+from dblink.gateway.side import TIMEOUT, Registered, Side, connect
+from dblink.result import Result
+from pgwire import errors
+from pgwire.copying.datarows import HEADER, TRAILER, copy_data, text_data
+
+logger = logging.getLogger("dblink.gateway")
+
+AT_ONCE: Final = 4
+"""How many large answers of one database are on their way at a time; others wait their turn."""
+
+PATIENCE: Final = 60.0
+"""Seconds that one waits for its turn: whose turn it is may wait for this one itself."""
+
+LOCK_TIMEOUT: Final = 10
+"""Milliseconds that dropping a table waits for one who reads it."""
+
+_NOT_ROLES: Final = frozenset(("public", "none"))
+_UNLOCKED: Final = frozenset(("42P01", "3F000", "3D000"))
+
+# Default privileges, of whoever set the database up, would let others read the table.
+_GRANTEES: Final = """
+SELECT DISTINCT CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'PUBLIC'
+                ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END
+FROM pg_catalog.pg_class AS c, pg_catalog.aclexplode(c.relacl) AS a
+WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)
+  AND a.grantee OPERATOR(pg_catalog.<>) c.relowner
+"""
+
+
+class Replies:
+    """The reply tables of one database, and the connections that fill them."""
+
+    def __init__(self, side: Side) -> None:
+        self._side = side
+        self._turn = threading.BoundedSemaphore(AT_ONCE)
+        self._guard = threading.Lock()
+        self._free: list[pgwire.Connection] = []
+        self._unread: dict[int, list[str]] = {}
+        self._read: dict[int, list[str]] = {}
+        self._locked: dict[int, list[str]] = {}
+
+    def fill(
+        self,
+        session: Registered,
+        role: str,
+        columns: int,
+        result: Result,
+        check: Callable[[], object],
+    ) -> str:
+        """Move the rows of `result` into a new table that only `role` may read; its name, without
+        the schema. `check` is called while this waits for its turn.
+
+        Raises what reading the result does, and what goes wrong in the database; there is no table
+        then.
+        """
+        name = f"reply_{session.pid}_{secrets.token_hex(4)}"
+        reader = role if role not in _NOT_ROLES else session.role
+        with self._connection(check) as connection:
+            try:
+                self._create(connection, name, columns, reader)
+                connection.copy_in(
+                    f"COPY dblink_gateway.{name} FROM STDIN (FORMAT binary, FREEZE)",
+                    _copied(result),
+                )
+                connection.query("COMMIT", timeout=TIMEOUT)
+            except BaseException:
+                _roll_back(connection)
+                raise
+        with self._guard:
+            self._unread.setdefault(session.pid, []).append(name)
+        return name
+
+    def read(self, session: Registered) -> None:
+        """The session calls again, and so has read what it was answered before."""
+        if not self._unread:
+            return
+        with self._guard:
+            names = self._unread.pop(session.pid, [])
+            if names:
+                self._read.setdefault(session.pid, []).extend(names)
+
+    def over(self, session: Registered) -> None:
+        """The session's transaction is over: nothing is read any more, and no lock is held."""
+        if not (self._unread or self._read or self._locked):
+            return
+        with self._guard:
+            names = [
+                name
+                for where in (self._unread, self._read, self._locked)
+                for name in where.pop(session.pid, ())
+            ]
+            if names:
+                self._read[session.pid] = names
+
+    @property
+    def pending(self) -> bool:
+        """Whether there are tables that may be dropped."""
+        return bool(self._read)
+
+    def drop(self) -> None:
+        """Drop the tables that have been read. Those that are locked stay until `over`."""
+        with self._guard:
+            read, self._read = self._read, {}
+        try:
+            for pid in list(read):
+                kept = [name for name in read[pid] if not self._drop(name)]
+                with self._guard:
+                    if kept:
+                        self._locked.setdefault(pid, []).extend(kept)
+                del read[pid]
+        except errors.Error as error:
+            logger.warning("reply tables could not be dropped: %s", error)
+            with self._guard:
+                for pid, names in read.items():
+                    self._locked.setdefault(pid, []).extend(names)
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        with self._guard:
+            free, self._free = self._free, []
+        for connection in free:
+            connection.close()
+
+    def _drop(self, name: str) -> bool:
+        with self._connection(lambda: None) as connection:
+            return drop_table(connection, name)
+
+    def _create(self, connection: pgwire.Connection, name: str, columns: int, reader: str) -> None:
+        listed = ", ".join(f"c{n} pg_catalog.text" for n in range(1, columns + 1))
+        quoted = reader.replace('"', '""')
+        create = f"BEGIN; CREATE UNLOGGED TABLE dblink_gateway.{name} ({listed})"
+        grant = f'GRANT SELECT ON dblink_gateway.{name} TO "{quoted}"'
+        if not self._side.has_default_privileges:
+            connection.query(f"{create}; {grant}", timeout=TIMEOUT)
+            return
+        connection.query(create, timeout=TIMEOUT)
+        for (grantee,) in connection.query_text(_GRANTEES, (f"dblink_gateway.{name}",)):
+            connection.query(f"REVOKE ALL ON dblink_gateway.{name} FROM {grantee}")
+        connection.query(grant, timeout=TIMEOUT)
+
+    @contextlib.contextmanager
+    def _connection(self, check: Callable[[], object]) -> Iterator[pgwire.Connection]:
+        deadline = time.monotonic() + PATIENCE
+        while not self._turn.acquire(timeout=0.1):
+            check()
+            if time.monotonic() > deadline:
+                raise messages.make(
+                    "53300", f"more than {AT_ONCE} large answers are on their way to the database"
+                )
+        try:
+            with self._guard:
+                free = self._free.pop() if self._free else None
+            if free is None or free.closed:
+                free = connect(self._side.conninfo, self._side.database)
+            try:
+                yield free
+            finally:
+                if not free.closed and free.info.transaction_status == "I":
+                    with self._guard:
+                        self._free.append(free)
+                else:
+                    free.close()
+        finally:
+            self._turn.release()
+
+
+def drop_table(connection: pgwire.Connection, name: str) -> bool:
+    """Drop a reply table, if nobody reads it: whether it is gone."""
+    try:
+        connection.query(
+            f"BEGIN; SET LOCAL lock_timeout = {LOCK_TIMEOUT};"
+            f" DROP TABLE IF EXISTS dblink_gateway.{name}; COMMIT",
+            timeout=TIMEOUT,
+        )
+    except errors.DatabaseError as error:
+        _roll_back(connection)
+        if connection.closed:
+            raise
+        return error.sqlstate in _UNLOCKED
+    return True
+
+
+def _copied(result: Result) -> Iterator[bytes | bytearray]:
+    yield HEADER
+    for run in result.portable():
+        yield copy_data(run) if isinstance(run, bytes) else text_data(run)
+    yield TRAILER
+
+
+def _roll_back(connection: pgwire.Connection) -> None:
+    if connection.closed:
+        return
+    with contextlib.suppress(errors.Error):
+        connection.query("ROLLBACK", timeout=TIMEOUT)

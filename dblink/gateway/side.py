@@ -1,0 +1,362 @@
+"""The side connection to one database: it registers sessions, and carries small answers.
+
+Everything it runs is qualified, since nothing of the environment of the database is trusted: not
+the search path, nor the settings of the role or of the database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+import pgwire
+from dblink.gateway.sealing import seal
+from dblink.local import TextRow
+from dblink.shells import VERSION
+from pgwire import errors
+
+logger = logging.getLogger("dblink.gateway")
+
+BELLS: Final = 1684827755
+"""Namespace of the advisory locks that callers wait on: (this, pid * 2 + bell)."""
+
+LIVENESS: Final = 1684827756
+"""Namespace of the lock by which a gateway tells that it lives: (this, pid of its side)."""
+
+TIMEOUT: Final = 30.0
+"""Seconds for a statement of the side's: all are short; a server that does not answer is gone."""
+
+_SETTINGS: Final = (
+    ("search_path", "pg_catalog, pg_temp"),
+    ("statement_timeout", "0"),
+    ("lock_timeout", "1000"),
+    ("idle_session_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("transaction_timeout", "0"),
+    ("synchronous_commit", "off"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_read_only", "off"),
+    ("client_min_messages", "warning"),
+    ("standard_conforming_strings", "on"),
+    ("jit", "off"),
+)
+
+_SET_ALL: Final = (
+    "SELECT pg_catalog.set_config(s.name, v.setting, false) FROM (VALUES "
+    + ", ".join(f"('{name}', '{value}')" for name, value in _SETTINGS)
+    + ") AS v(name, setting) JOIN pg_catalog.pg_settings AS s"
+    " ON s.name OPERATOR(pg_catalog.=) v.name"
+)
+
+_VERSION: Final = "SELECT dblink_gateway.version()"
+
+_ABOUT: Final = """
+SELECT pg_catalog.pg_backend_pid()::pg_catalog.text,
+       pg_catalog.pg_is_in_recovery()::pg_catalog.text,
+       pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(n.nspowner)),
+       (n.nspowner OPERATOR(pg_catalog.<>) r.oid)::pg_catalog.text,
+       EXISTS (SELECT FROM pg_catalog.pg_default_acl AS d
+               WHERE d.defaclrole OPERATOR(pg_catalog.=) r.oid
+               AND d.defaclobjtype OPERATOR(pg_catalog.=) 'r')::pg_catalog.text
+FROM pg_catalog.pg_namespace AS n, pg_catalog.pg_roles AS r
+WHERE n.nspname OPERATOR(pg_catalog.=) 'dblink_gateway'
+  AND r.rolname OPERATOR(pg_catalog.=) CURRENT_USER
+"""
+
+_REGISTER: Final = """
+INSERT INTO dblink_gateway.session AS s (pid, side_pid)
+VALUES ($1::pg_catalog.int4, $2::pg_catalog.int4)
+ON CONFLICT (pid) DO UPDATE SET side_pid = excluded.side_pid, call = NULL, answer = NULL
+"""
+
+_LOGIN: Final = """
+SELECT r.oid::pg_catalog.text, r.rolname
+FROM pg_catalog.pg_stat_get_activity($1::pg_catalog.int4) AS a
+JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) a.usesysid
+"""
+
+_PREPARE: Final = f"""
+PREPARE put(pg_catalog.int4, pg_catalog.text, pg_catalog.text) AS
+  UPDATE dblink_gateway.session SET call = $2, answer = $3 WHERE pid OPERATOR(pg_catalog.=) $1;
+PREPARE ring(pg_catalog.int4, pg_catalog.int4) AS
+  SELECT pg_catalog.pg_try_advisory_lock({BELLS}, $1),
+         pg_catalog.pg_advisory_unlock({BELLS}, $2)
+"""
+
+_TAKE_BELL: Final = f"SELECT pg_catalog.pg_try_advisory_lock({BELLS}, $1::pg_catalog.int4)"
+_RING: Final = f"SELECT pg_catalog.pg_advisory_unlock({BELLS}, $1::pg_catalog.int4)"
+
+_FORGET: Final = """
+DELETE FROM dblink_gateway.session WHERE pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4
+"""
+
+_T = TypeVar("_T")
+
+
+class NotSetUp(Exception):
+    """The database has none of our functions, or those of another version."""
+
+
+def connect(conninfo: str, database: str) -> pgwire.Connection:
+    """A connection to `database` as the side. Raises what `pgwire.connect` does."""
+    connection = pgwire.connect(
+        conninfo,
+        dbname=database,
+        application_name="dblink_gateway",
+        client_encoding="UTF8",
+        connect_timeout=10,
+    )
+    try:
+        connection.query(_SET_ALL, timeout=TIMEOUT)
+    except BaseException:
+        connection.close()
+        raise
+    connection.unrepresentable = "text"
+    return connection
+
+
+class Registered:
+    """A client session that the database knows of: process id and login role."""
+
+    __slots__ = ("bells", "function", "pid", "role", "role_oid")
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.role = ""
+        self.role_oid = "0"
+        self.bells: set[int] = set()
+        """Those that the side holds now."""
+        self.function = False
+        """Whether the function that carries answers past snapshots exists."""
+
+
+class Side:
+    """The side connection to one database, for many threads: one at a time uses it.
+
+    It is opened when it is needed, and again when it has been lost; living sessions are registered
+    anew then.
+    """
+
+    def __init__(self, conninfo: str, database: str, sweep: Callable[[pgwire.Connection], None]):
+        """`sweep` is called with each new connection, before any session is registered."""
+        self.conninfo = conninfo
+        self.database = database
+        self._sweep = sweep
+        self._lock = threading.Lock()
+        self._connection: pgwire.Connection | None = None
+        self._sessions: dict[int, Registered] = {}
+        self._owner = ""
+        self._foreign_owner = False
+        self.has_default_privileges = False
+        self.pid = 0
+        self.codec = "utf-8"
+        """Python codec of the database's encoding."""
+        self.idle_since = time.monotonic()
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions are registered."""
+        return len(self._sessions)
+
+    @property
+    def lost(self) -> bool:
+        """Whether there are sessions, and no connection that could tell them anything."""
+        return bool(self._sessions) and self._open_now is None
+
+    def register(self, pid: int) -> Registered:
+        """Have the functions of the session `pid` find a gateway.
+
+        Raises NotSetUp, or what connecting raises; then it is as if there were no gateway.
+        """
+        session = Registered(pid)
+
+        def register(connection: pgwire.Connection) -> None:
+            self._register(connection, session)
+            rows = connection.query_text(_LOGIN, (pid,), timeout=TIMEOUT)
+            if not rows:
+                raise NotSetUp(f"no server process {pid}")
+            session.role_oid, session.role = str(rows[0][0]), str(rows[0][1])
+
+        self._do(register)
+        self._sessions[pid] = session
+        return session
+
+    def unregister(self, session: Registered) -> None:
+        """The session is over. Nothing is raised: what stays behind is swept later."""
+        self._sessions.pop(session.pid, None)
+        self.idle_since = time.monotonic()
+
+        def forget(connection: pgwire.Connection) -> None:
+            for bell in sorted(session.bells):
+                connection.query(_RING, (session.pid * 2 + bell,), timeout=TIMEOUT)
+            session.bells.clear()
+            connection.query(_FORGET, (session.pid,), timeout=TIMEOUT)
+            if session.function:
+                connection.query(f"DROP FUNCTION IF EXISTS {_function(session.pid)}")
+
+        with self._lock:
+            connection = self._open_now
+            if connection is not None:
+                with contextlib.suppress(errors.Error):
+                    forget(connection)
+
+    def answer(
+        self, session: Registered, number: str, bell: int | None, text: str, *, snapshots: bool
+    ) -> None:
+        """Put `text` where the caller of `number` looks for it, and ring its bell. `snapshots`:
+        whether it sees what has been committed since its transaction began."""
+
+        if snapshots:
+            put = f"EXECUTE put({session.pid}, '{number}', {_literal(text)})"
+        else:
+            put = self._function(session, text, number)
+        self._do(lambda connection: self._put(connection, session, put, bell))
+        session.function = session.function or not snapshots
+
+    def query(self, sql: str, parameters: Sequence[str | None] = ()) -> list[TextRow]:
+        """Run a query of the gateway's own. Raises what `pgwire` does."""
+        return self._do(lambda c: c.query_text(sql, parameters, timeout=TIMEOUT))
+
+    def revive(self) -> None:
+        """Open the connection again if it was lost. Raises what connecting does."""
+        self._do(lambda connection: None)
+
+    def close_if_idle(self, seconds: float) -> bool:
+        """Close the connection if no session has needed it for so long."""
+        if self._sessions or time.monotonic() - self.idle_since < seconds:
+            return False
+        with self._lock:
+            if self._sessions:
+                return False
+            self._close()
+        return True
+
+    def close(self) -> None:
+        """End it. Callers that wait see that the gateway has gone."""
+        with self._lock:
+            self._sessions.clear()
+            self._close()
+
+    @property
+    def _open_now(self) -> pgwire.Connection | None:
+        connection = self._connection
+        return None if connection is None or connection.closed else connection
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _do(self, work: Callable[[pgwire.Connection], _T]) -> _T:
+        # The connection is everybody's: who gives up a call does not interrupt it.
+        with self._lock, pgwire.interruptible(None):
+            self.idle_since = time.monotonic()
+            connection = self._open_now
+            if connection is not None:
+                try:
+                    return work(connection)
+                except (errors.OperationalError, errors.InterfaceError) as error:
+                    if self._open_now is not None:
+                        raise
+                    logger.warning("side connection to database %r lost: %s", self.database, error)
+            return work(self._open())
+
+    def _open(self) -> pgwire.Connection:
+        connection = connect(self.conninfo, self.database)
+        try:
+            self._check(connection)
+            self._sweep(connection)
+            for session in self._sessions.values():
+                session.bells.clear()
+                self._register(connection, session)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _check(self, connection: pgwire.Connection) -> None:
+        try:
+            version = connection.query(_VERSION, timeout=TIMEOUT).scalar()
+        except (errors.ProgrammingError, errors.NotSupportedError) as error:
+            raise NotSetUp(error.message) from None
+        if str(version) != str(VERSION):
+            raise NotSetUp(f"its functions are of version {version}, this gateway's {VERSION}")
+        about = connection.query_text(_ABOUT, timeout=TIMEOUT)[0]
+        if about[1] == "true":
+            raise NotSetUp("it is a hot standby, which nothing can be written to")
+        self.pid = int(about[0] or 0)
+        self._owner, self._foreign_owner = about[2] or "", about[3] == "true"
+        self.has_default_privileges = about[4] == "true"
+        encoding = connection.info.parameters.get("server_encoding", "UTF8")
+        self.codec = _codec(encoding)
+        connection.query(_PREPARE, timeout=TIMEOUT)
+        connection.query(
+            f"SELECT pg_catalog.pg_advisory_lock({LIVENESS}, pg_catalog.pg_backend_pid())",
+            timeout=TIMEOUT,
+        )
+
+    def _register(self, connection: pgwire.Connection, session: Registered) -> None:
+        with connection.pipeline(timeout=TIMEOUT) as pipeline:
+            pipeline.execute(_REGISTER, (session.pid, self.pid))
+            pipeline.sync()
+            taken = [pipeline.query(_TAKE_BELL, (session.pid * 2 + bell,)) for bell in (0, 1)]
+        session.bells = {bell for bell in (0, 1) if taken[bell].result().scalar()}
+
+    def _put(
+        self, connection: pgwire.Connection, session: Registered, statements: str, bell: int | None
+    ) -> None:
+        """Run `statements` in a transaction, and when it is committed let go of `bell`, which the
+        caller waits for. Bells that are not held are taken before, for the calls to come. All of
+        it is one flight."""
+        base = session.pid * 2
+        missing = sorted({0, 1} - session.bells - {bell})
+        rung = [] if bell is None or bell not in session.bells else [bell]
+        if rung and len(missing) == 1:
+            last = f"EXECUTE ring({base + missing[0]}, {base + rung[0]})"
+        else:
+            items = [f"pg_catalog.pg_try_advisory_lock({BELLS}, {base + m})" for m in missing]
+            items += [f"pg_catalog.pg_advisory_unlock({BELLS}, {base + r})" for r in rung]
+            last = f"SELECT {', '.join(items)}"
+        try:
+            done = connection.query(f"BEGIN; {statements}; COMMIT; {last}", timeout=TIMEOUT)
+        except errors.DatabaseError:
+            if not connection.closed:
+                connection.query("ROLLBACK", timeout=TIMEOUT)
+            raise
+        session.bells.update(m for m, taken in zip(missing, done.rows[0], strict=False) if taken)
+        session.bells.difference_update(rung)
+
+    def _function(self, session: Registered, text: str, number: str) -> str:
+        name = _function(session.pid)
+        create = (
+            f"CREATE OR REPLACE FUNCTION {name} RETURNS pg_catalog.text LANGUAGE sql"
+            f" AS $$SELECT '{seal(text, number)}'::pg_catalog.text$$"
+        )
+        if session.function:
+            return create
+        grant = f"; GRANT EXECUTE ON FUNCTION {name} TO {self._owner}" * self._foreign_owner
+        return f"{create}; REVOKE ALL ON FUNCTION {name} FROM PUBLIC{grant}"
+
+
+def _function(pid: int) -> str:
+    return f"dblink_gateway.reply_{pid}()"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _codec(encoding: str) -> str:
+    """The Python codec of a database's encoding; UTF-8 for one that Python does not know, as whose
+    ASCII everything of importance is written."""
+    from pgwire.types.encodings import python_codec
+
+    try:
+        return python_codec(encoding)
+    except errors.NotSupportedError:
+        return "utf-8"

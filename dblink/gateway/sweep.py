@@ -1,0 +1,75 @@
+"""What a gateway that crashed has left is swept by the next one that comes to the database.
+
+A living gateway holds a lock that tells so: what belongs to its sessions is left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import pgwire
+from dblink.gateway.replies import drop_table
+from dblink.gateway.side import LIVENESS, TIMEOUT
+from pgwire import errors
+
+logger = logging.getLogger("dblink.gateway")
+
+# The lock counts only in the hands of the side itself: anybody may take it.
+_DEAD: Final = f"""
+DELETE FROM dblink_gateway.session AS s WHERE NOT EXISTS (
+  SELECT FROM pg_catalog.pg_locks AS l, pg_catalog.pg_database AS d
+  WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.granted
+  AND d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
+  AND l.database OPERATOR(pg_catalog.=) d.oid
+  AND l.classid OPERATOR(pg_catalog.=) {LIVENESS}::pg_catalog.oid
+  AND l.objid OPERATOR(pg_catalog.=) s.side_pid::pg_catalog.oid
+  AND l.pid OPERATOR(pg_catalog.=) s.side_pid)
+"""
+
+_NO_SESSION: Final = """
+NOT EXISTS (SELECT FROM dblink_gateway.session AS s
+            WHERE s.pid OPERATOR(pg_catalog.=)
+                  pg_catalog.split_part({name}, '_', 2)::pg_catalog.int4)
+"""
+
+_WAITS: Final = """
+DELETE FROM dblink_gateway.wait AS w WHERE NOT EXISTS (
+  SELECT FROM dblink_gateway.session AS s WHERE s.pid OPERATOR(pg_catalog.=) w.pid)
+"""
+
+# CASE, since conditions joined by AND may be looked at in any order.
+_TABLES: Final = f"""
+SELECT c.relname FROM pg_catalog.pg_class AS c
+WHERE c.relnamespace OPERATOR(pg_catalog.=) 'dblink_gateway'::pg_catalog.regnamespace
+AND c.relkind OPERATOR(pg_catalog.=) 'r'
+AND CASE WHEN c.relname OPERATOR(pg_catalog.~) '^reply_[0-9]{{1,9}}_[0-9a-f]+$'
+    THEN {_NO_SESSION.format(name="c.relname")} ELSE false END
+"""
+
+_FUNCTIONS: Final = f"""
+SELECT p.proname FROM pg_catalog.pg_proc AS p
+WHERE p.pronamespace OPERATOR(pg_catalog.=) 'dblink_gateway'::pg_catalog.regnamespace
+AND CASE WHEN p.proname OPERATOR(pg_catalog.~) '^reply_[0-9]{{1,9}}$'
+    THEN {_NO_SESSION.format(name="p.proname")} ELSE false END
+"""
+
+
+def sweep(connection: pgwire.Connection) -> None:
+    """Remove what belongs to no living session. What cannot be removed is left to the next."""
+    try:
+        connection.query(_DEAD, timeout=TIMEOUT)
+        connection.query(_WAITS, timeout=TIMEOUT)
+        tables = connection.query_text(_TABLES, timeout=TIMEOUT)
+        functions = connection.query_text(_FUNCTIONS, timeout=TIMEOUT)
+        for (name,) in tables:
+            drop_table(connection, str(name))
+        for (name,) in functions:
+            connection.query(f"DROP FUNCTION IF EXISTS dblink_gateway.{name}()", timeout=TIMEOUT)
+    except errors.DatabaseError as error:
+        if connection.closed:
+            raise
+        logger.warning("what an earlier gateway left could not be swept: %s", error)
+        return
+    if tables or functions:
+        logger.info("swept %d tables, %d functions", len(tables), len(functions))

@@ -1,0 +1,95 @@
+"""What a caller may do: as the side connection says, never as the caller says.
+
+The login role is what the server tells of the session's process. The role that a call claims to
+run as counts only if the login role could become it by SET ROLE.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dblink import messages
+from dblink.gateway.side import Registered, Side
+
+_MAY_BECOME: Final = (
+    "pg_catalog.pg_has_role({login}::pg_catalog.oid, {role},"
+    " CASE WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4"
+    " OPERATOR(pg_catalog.>=) 160000 THEN 'SET' ELSE 'MEMBER' END)"
+)
+
+_EFFECTIVE: Final = (
+    "SELECT r.rolname, r.rolsuper::pg_catalog.text FROM pg_catalog.pg_roles AS r"
+    " WHERE (r.rolname OPERATOR(pg_catalog.=) $2 AND "
+    + _MAY_BECOME.format(login="$1", role="r.oid")
+    + ") OR r.oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid"
+    # The claimed one, if it is among them.
+    " ORDER BY (r.rolname OPERATOR(pg_catalog.=) $2) DESC LIMIT 1"
+)
+
+_CONNECT_U: Final = (
+    "SELECT o.rolname FROM pg_catalog.pg_proc AS p"
+    " JOIN pg_catalog.pg_roles AS o ON o.oid OPERATOR(pg_catalog.=) p.proowner"
+    # Anybody may create a function of that name; this one is of those that `setup` has created.
+    " JOIN pg_catalog.pg_namespace AS n ON n.nspowner OPERATOR(pg_catalog.=) p.proowner"
+    " WHERE n.nspname OPERATOR(pg_catalog.=) 'dblink_gateway'"
+    " AND p.proname OPERATOR(pg_catalog.=) 'dblink_connect_u' AND p.prosecdef"
+    " AND p.pronargs OPERATOR(pg_catalog.=) $2::pg_catalog.int2"
+    " AND EXISTS (SELECT FROM pg_catalog.pg_roles AS r"
+    " WHERE " + _MAY_BECOME.format(login="$1", role="r.oid") + ""
+    " AND pg_catalog.has_function_privilege(r.oid, p.oid, 'EXECUTE')) LIMIT 1"
+)
+
+_MAY_USE: Final = """
+SELECT (pg_catalog.has_server_privilege(r.oid, s.oid, 'USAGE')
+        OR pg_catalog.has_server_privilege($2::pg_catalog.oid, s.oid, 'USAGE'))::pg_catalog.text
+FROM pg_catalog.pg_foreign_server AS s, pg_catalog.pg_roles AS r
+WHERE s.srvname OPERATOR(pg_catalog.=) $1 AND r.rolname OPERATOR(pg_catalog.=) $3
+"""
+
+
+class CallersPrivileges:
+    """See `dblink.security.Privileges`: those of the session `registered`. `claimed` is the role
+    that the call of the moment says it runs as."""
+
+    def __init__(self, side: Side, registered: Registered) -> None:
+        self._side = side
+        self._login = registered.role_oid
+        self._name = registered.role
+        self._connect_u_owner: str | None = None
+        self._claimed = registered.role
+
+    def call_of(self, claimed: str) -> None:
+        """A call begins, and claims to run as this role."""
+        self._claimed = claimed
+        self._connect_u_owner = None
+
+    def effective(self) -> str:
+        """The name of the role whose privileges count."""
+        return self._effective()[0]
+
+    def superuser(self) -> bool:
+        """Whether that role is a superuser."""
+        return self._effective()[1]
+
+    def connect_u_owner(self, arguments: int) -> str | None:
+        """Check EXECUTE on the dblink_connect_u of so many `arguments`, for the login role or one
+        that it may become: inside the function the caller runs as its owner. Returns the owner.
+        Raises 42501."""
+        rows = self._side.query(_CONNECT_U, (self._login, str(arguments)))
+        if not rows:
+            raise messages.function_forbidden("dblink_connect_u")
+        self._connect_u_owner = rows[0][0]
+        return self._connect_u_owner
+
+    def may_use(self, server: str) -> bool:
+        """Whether the caller may use a foreign server. One that the side does not see has been
+        created in the caller's own transaction, which then has told all there is to know."""
+        role = self._connect_u_owner or self.effective()
+        rows = self._side.query(_MAY_USE, (server, self._login, role))
+        return not rows or rows[0][0] == "true"
+
+    def _effective(self) -> tuple[str, bool]:
+        rows = self._side.query(_EFFECTIVE, (self._login, self._claimed))
+        if not rows:  # dropped in the middle of its session
+            return self._name, False
+        return str(rows[0][0]), rows[0][1] == "true"
