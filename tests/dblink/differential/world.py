@@ -144,6 +144,11 @@ class World:
             "<closed>": str(self._closed),
         }
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the server listens."""
+        return self._cluster.tcp_host, self._cluster.port
+
     def conninfo(self, role: str) -> str:
         """A connection string for a session of `role` in the local database."""
         return self._cluster.conninfo("local", user=role)

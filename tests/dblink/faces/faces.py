@@ -26,6 +26,10 @@ class Face(Protocol):
 
     name: str
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+
     def conninfo(self, role: str) -> str:
         """A connection string for a session of `role`."""
 
@@ -39,6 +43,10 @@ class Original:
 
     world: World
     name: str = "C dblink"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.world.address
 
     def conninfo(self, role: str) -> str:
         return self.world.conninfo(role)
@@ -87,6 +95,10 @@ class Twin:
     def start(self, stack: ExitStack) -> None:
         """Start what is needed beside the server, if anything."""
 
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.cluster.tcp_host, self.cluster.port
+
     def conninfo(self, role: str) -> str:
         return self.cluster.conninfo("local", user=role)
 
@@ -104,6 +116,12 @@ class Gateway(Twin):
 
     def start(self, stack: ExitStack) -> None:
         self.gateway = stack.enter_context(running(self.cluster.conninfo("local")))
+
+    @property
+    def address(self) -> tuple[str, int]:
+        address = self.gateway.addresses[0]
+        assert isinstance(address, tuple)
+        return address
 
     def conninfo(self, role: str) -> str:
         return self.gateway.conninfo(dbname="local", user=role)

@@ -39,7 +39,8 @@ SETUP = (
     " sum := sum + r.n; EXIT WHEN r.n > 1000; END LOOP; RETURN sum; END $$;",
     "CREATE FUNCTION with_cursor() RETURNS text LANGUAGE plpgsql AS $$"
     " DECLARE c CURSOR FOR SELECT * FROM dblink('c1', '<query>') AS t(n int, s text);"
-    " n int; s text; BEGIN OPEN c; MOVE 1 IN c; FETCH c INTO n, s; CLOSE c; RETURN n || md5(s); END $$;",
+    " n int; s text; BEGIN OPEN c; MOVE 1 IN c; FETCH c INTO n, s; CLOSE c;"
+    " RETURN n || md5(s); END $$;",
     "CREATE FUNCTION caught() RETURNS SETOF text LANGUAGE plpgsql AS $$"
     " DECLARE state text; message text; detail text; hint text; BEGIN"
     " FOR i IN 0..2 LOOP BEGIN"
