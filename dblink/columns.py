@@ -12,36 +12,34 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pgwire
 from dblink import messages, plain
 from dblink.local import Local
 from dblink.names import quoted_identifier, truncate
+from dblink.portable import (
+    DATETIME_RANGES,
+    NAME,
+    TEXT,
+    TEXT_TYPES,
+    RowConverter,
+    TextConverter,
+    converter,
+    in_batches,
+    portable_text,
+)
 from pgwire import errors
-from pgwire.rows.batches import batch_decoder
 from pgwire.rows.column import Column
-from pgwire.rows.decoder import Decoder, Row, decode_rows
+from pgwire.rows.decoder import Decoder, Row
 from pgwire.types.context import Context
-from pgwire.types.iso import to_iso
 from pgwire.types.names import format_type, resolve_type_name
 from pgwire.types.registry import default_registry
 
 FIRST_USER_OID = 16384
 """Types below it are the same on every server."""
 
-_TEXT_TYPES = frozenset((25, 1043, 705, 1042))
 _JSON_TYPES = frozenset((114, 3802))
-_DATETIME_TYPES = frozenset(
-    (1082, 1114, 1184, 1186, 1182, 1115, 1185, 1187)  # date … interval, and their arrays
-)
-_DATETIME_RANGES = frozenset((3908, 3910, 3912, 3909, 3911, 3913, 4533, 4534, 4535))
-# What looks like a date in any DateStyle, and what an ISO one looks like.
-_DATE = re.compile(r"\d+[-./]\d+[-./]\d+")
-_ISO_DATE = re.compile(r"\d{4,}-\d\d-\d\d")
-_WEEKDAY = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ")
-_TEXT = 25
-_NAME = 19
 
 
 # What stands around the list in SQL; a caller may copy it along.
@@ -53,9 +51,18 @@ _LIST = re.compile(
 
 class Declared:
     """One declared column: `name`, type as written (`sql_type`), `type_oid`, `type_modifier`,
-    and `type_name` as PostgreSQL prints it; of a domain, `base_oid` is the type below it."""
+    and `type_name` as PostgreSQL prints it; of a domain, `base_oid` is the type below it. What is
+    converted `by_caller` comes as text for the type's input function."""
 
-    __slots__ = ("base_oid", "name", "sql_type", "type_modifier", "type_name", "type_oid")
+    __slots__ = (
+        "base_oid",
+        "by_caller",
+        "name",
+        "sql_type",
+        "type_modifier",
+        "type_name",
+        "type_oid",
+    )
 
     def __init__(
         self,
@@ -65,7 +72,10 @@ class Declared:
         type_modifier: int,
         type_name: str,
         base_oid: int | None = None,
+        *,
+        by_caller: bool = False,
     ) -> None:
+        self.by_caller = by_caller
         self.base_oid = type_oid if base_oid is None else base_oid
         self.name = name
         self.sql_type = sql_type
@@ -77,6 +87,22 @@ class Declared:
     def accepts_status(self) -> bool:
         """Whether a command's tag, a text, may go into the column (binary-coercible from text)."""
         return self.type_oid in (25, 1043, 1042)
+
+
+def converted_by_caller(types: Sequence[tuple[str, int]]) -> tuple[Declared, ...]:
+    """Columns for a caller who has input functions at hand and applies them itself, as C dblink
+    does: a function inside the local database.
+
+    Arguments:
+        types: of each column the type as `format_type` prints it, and its OID.
+
+    The values come as text that means the same under any DateStyle and IntervalStyle; as the remote
+    server wrote it where the declared type is a text type.
+    """
+    return tuple(
+        Declared(f"c{number}", name, oid, -1, name, by_caller=True)
+        for number, (name, oid) in enumerate(types, 1)
+    )
 
 
 def split_definitions(text: str) -> list[tuple[str, str]]:
@@ -189,42 +215,14 @@ def _resolve_in(local: Local, text: str, sql_types: Sequence[str]) -> tuple[Decl
     )
 
 
-RowConverter = Callable[[bytes], list[Row]]
-TextConverter = Callable[[bytes], list[tuple[str | None, ...]]]
-
-
 def text_rows(columns: int, context: Context) -> TextConverter:
     """A function that turns runs of DataRow messages into tuples of the server's text."""
-    return _converter([_TEXT] * columns, context)  # type: ignore[return-value]
+    return converter([TEXT] * columns, context)  # type: ignore[return-value]
 
 
 def remote_types(remote: Sequence[Column], context: Context) -> RowConverter:
     """A function that turns runs of DataRow messages into tuples of the remote column types."""
-    return _in_batches(remote, context)
-
-
-def _converter(how: Sequence[int | Decoder], context: Context) -> RowConverter:
-    """A function that decodes each field by the text of a built-in type (its OID), or by a function
-    of ours. Without the latter whole batches are decoded at once."""
-    oids = [way for way in how if isinstance(way, int)]
-    if len(oids) == len(how):
-        return _in_batches([Column("", oid) for oid in oids], context)
-    decoders = [
-        default_registry.by_oid(way).text_decoder(context) if isinstance(way, int) else way
-        for way in how
-    ]
-    return lambda frames: decode_rows(frames, 0, len(frames), decoders)
-
-
-def _in_batches(columns: Sequence[Column], context: Context) -> RowConverter:
-    decode = batch_decoder(columns, default_registry, context)
-
-    def convert(frames: bytes) -> list[Row]:
-        rows, stop = decode(frames, 0, len(frames))
-        assert stop == len(frames)  # a run is cut at the ends of messages
-        return rows
-
-    return convert
+    return in_batches(remote, context)
 
 
 def declared_types(
@@ -244,9 +242,9 @@ def declared_types(
         way = _own_way(column, wanted, context, local)
         if way is None:
             asked.append(number)
-            way = _portable_text(column, context)
+            way = portable_text(column, context)
         how.append(way)
-    decode = _converter(how, context)
+    decode = converter(how, context)
     if not asked or local is None:
         return decode
     convert = _LocalConversion(local, [declared[n] for n in asked], context)
@@ -272,46 +270,21 @@ def _own_way(
     OID) or by a function; None if it must be asked."""
     if column.format:
         return None  # a binary cursor's value: its bytes are no text of the declared type
-    if wanted.type_oid == _TEXT or (wanted.type_oid in _TEXT_TYPES and wanted.type_modifier < 0):
-        return _TEXT
-    if wanted.type_oid == _NAME:
-        text = default_registry.by_oid(_TEXT).text_decoder(context)
+    if wanted.type_oid == TEXT or (wanted.type_oid in TEXT_TYPES and wanted.type_modifier < 0):
+        return TEXT
+    if wanted.type_oid == NAME:
+        text = default_registry.by_oid(TEXT).text_decoder(context)
         return lambda value: truncate(str(text(value)))  # without an error, as namein does
     same = (
         column.type_oid == wanted.type_oid < FIRST_USER_OID
         and wanted.type_modifier in (-1, column.type_modifier)
-        and wanted.type_oid not in _DATETIME_RANGES
+        and wanted.type_oid not in DATETIME_RANGES
     )
     if same and default_registry.knows(wanted.type_oid):
         return wanted.type_oid
     if local is None:
         return plain.input_decoder(column, wanted.type_oid, wanted.type_modifier, context)
     return None
-
-
-def _portable_text(column: Column, context: Context) -> int | Decoder:
-    """Text that means the same under every DateStyle: dates of a server that does not write ISO
-    are rewritten, and refused where their text is ambiguous, or is not ISO where it must be."""
-    if column.type_oid in _DATETIME_TYPES:
-        oid = column.type_oid
-        return lambda value: to_iso(oid, value, context).decode()
-    if column.type_oid in _DATETIME_RANGES:
-        text = default_registry.by_oid(_TEXT).text_decoder(context)
-        return lambda value: _iso_range(str(text(value)), context)
-    return _TEXT
-
-
-def _iso_range(text: str, context: Context) -> str:
-    """`text`, a range or multirange of dates, if it is certain how it is to be read."""
-    dates = _DATE.findall(text)
-    iso = all(map(_ISO_DATE.fullmatch, dates)) and not _WEEKDAY.search(text)
-    if not (iso and context.date_style.startswith("ISO")):
-        raise messages.make(
-            "22007",
-            f"a range of dates in DateStyle {context.date_style} cannot be read safely",
-            hint="SET DateStyle = ISO on the remote connection, or declare the column as text.",
-        )
-    return text
 
 
 _SET = "SELECT pg_catalog.set_config($1, $2, false)"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
 import pgwire
 from dblink import events, foreign, messages, security
 from dblink.local import Local
@@ -9,6 +12,9 @@ from dblink.names import truncate
 from dblink.notices import Notices, notice
 from dblink.remote import Remote
 from pgwire import errors
+
+if TYPE_CHECKING:
+    from pgwire.flows.attempts import Vetter
 
 
 class Connections:
@@ -25,11 +31,17 @@ class Connections:
         privileges: security.Privileges,
         notices: Notices,
         on_wait: events.WaitHandler | None,
+        *,
+        vet: Vetter | None = None,
+        secrets: bool = True,
     ) -> None:
+        """See `Session`."""
         self._local = local
         self._privileges = privileges
         self._notices = notices
         self._on_wait = on_wait
+        self._vet = vet
+        self._secrets = secrets
         self._named: dict[str, Remote] = {}
         self._given: dict[str, str] = {}  # truncated name -> the name it was opened under
         self.unnamed: Remote | None = None
@@ -98,8 +110,9 @@ class Connections:
         if self.unnamed is not None:
             remotes.append(self.unnamed)
         self._named, self._given, self.unnamed = {}, {}, None
-        for remote in remotes:
-            remote.close()
+        with ExitStack() as stack:
+            for remote in remotes:
+                stack.callback(remote.close)
 
     def _dial(
         self, connstr: str, name: str | None, event: str, owner: str | None, *, insecure: bool
@@ -108,27 +121,30 @@ class Connections:
         if text is None:
             text = connstr
         privileged = insecure or self._privileges.superuser()
-        security.check_before_connecting(text, privileged)
+        security.check_before_connecting(text, privileged, secrets=self._secrets)
         notices = self._notices
-        try:
-            with events.waiting(self._on_wait, event, name):
+        with events.waiting(self._on_wait, event, name):
+            try:
                 connection = pgwire.connect(
                     text,
                     on_notice=lambda told: notices.remote(told, name),
                     environ=security.environment(privileged),
+                    ambient=self._secrets,
+                    vet=self._vet,
                     client_encoding="UTF8",
                 )
-        except pgwire.Error as error:
-            raise messages.could_not_connect(error.message) from error
-        if not privileged and not connection.info.password_used:
-            connection.close()
-            raise messages.password_not_used()
-        remote = Remote(connection, name)
-        try:
-            remote.prepare()
-        except errors.TimeoutExpired as error:
-            connection.close()
-            raise messages.could_not_connect(
-                f"{connection.info.server} failed: timeout expired"
-            ) from error
+            except pgwire.Error as error:
+                raise messages.could_not_connect(error.message) from error
+            try:
+                if not privileged and not connection.info.password_used:
+                    raise messages.password_not_used()
+                remote = Remote(connection, name, self._on_wait)
+                remote.prepare()
+            except errors.TimeoutExpired as error:
+                connection.close()
+                failed = f"{connection.info.server} failed: timeout expired"
+                raise messages.could_not_connect(failed) from error
+            except BaseException:
+                connection.close()  # nobody knows of it yet
+                raise
         return remote

@@ -107,9 +107,22 @@ def option_forbidden(keyword: str) -> errors.DatabaseError:
     return make("42501", f'permission denied to set connection option "{keyword}"')
 
 
+def file_forbidden(keyword: str) -> errors.DatabaseError:
+    """A connection option that names a file, in a process whose files are not the caller's."""
+    hint = "Connections are made without files of the process that makes them."
+    if keyword == "sslrootcert":
+        hint += " sslrootcert=system takes the authorities that its machine trusts."
+    return make("42501", f'permission denied to set connection option "{keyword}"', hint=hint)
+
+
 def function_forbidden(name: str) -> errors.DatabaseError:
     """No EXECUTE privilege."""
     return make("42501", f"permission denied for function {name}")
+
+
+def interrupted() -> errors.DatabaseError:
+    """The rest of a result whose reading has been interrupted."""
+    return make("57014", "the rows that were left of this result have been given up")
 
 
 def needs_local(what: str) -> errors.DatabaseError:

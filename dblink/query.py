@@ -10,6 +10,7 @@ from dblink import messages
 from dblink.columns import Declared
 from dblink.failure import RemoteFailure
 from dblink.local import Local
+from dblink.portable import Portable
 from dblink.remote import Remote
 from dblink.result import Conversion, Live, Result, ResultColumn
 from dblink.rowstore import RowStore
@@ -201,20 +202,32 @@ class Reader:
         return False
 
     def _result(self, reply: pgwire.Reply, rows: RowSet, store: RowStore, *, done: bool) -> Result:
-        context = self._context()
+        context, certain = self._context()
+        passed_on = False
+
+        def portable() -> Portable:
+            oids = None if self.declared is None else [d.type_oid for d in self.declared]
+            return Portable(rows.columns, oids, context, certain=certain)
+
         if self.declared is None:
             typed = column_lists.remote_types(rows.columns, context)
             columns = [
                 ResultColumn(c.name, format_type(c.type_oid, c.type_modifier), c.type_oid)
                 for c in rows.columns
             ]
+        elif any(d.by_caller for d in self.declared):
+            made = portable()
+            # Nothing can go wrong that would have to come from the call.
+            typed, passed_on = made.rows, made.untouched  # type: ignore[assignment]
         else:
             typed = column_lists.declared_types(rows.columns, self.declared, context, self.local)
+        if self.declared is not None:
             columns = [ResultColumn(d.name, d.type_name, d.type_oid) for d in self.declared]
-        conversion = Conversion(typed, column_lists.text_rows(len(rows.columns), context))
+        text = column_lists.text_rows(len(rows.columns), context)
+        conversion = Conversion(typed, text, portable)
         if done:
             ready = None
-            if store.size <= READ_AHEAD:
+            if store.size <= READ_AHEAD and not passed_on:
                 ready = typed(store.all())
             return Result(columns, store, conversion, tag=rows.tag or "", ready=ready)
         live = Live(self.remote, reply, rows, finish=self.finish, report=self.report)
@@ -222,10 +235,10 @@ class Reader:
         self.remote.stream = result
         return result
 
-    def _context(self) -> Context:
-        """How the remote server writes dates: what it reported last, unless the string may have
-        changed it since; then only ISO, which cannot be misread, is accepted."""
+    def _context(self) -> tuple[Context, bool]:
+        """How the remote server writes dates: what it reported last, which is certain, unless the
+        string may have changed it since; then only ISO, which cannot be misread, is accepted."""
         context = self.remote.connection.context
         if _STYLE_KEEPERS.issuperset(self._earlier):
-            return context
-        return context.replace(date_style="ISO, " + context.date_style.rpartition(" ")[2])
+            return context, True
+        return context.replace(date_style="ISO, " + context.date_style.rpartition(" ")[2]), False

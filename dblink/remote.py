@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import pgwire
-from dblink import messages
+from dblink import events, messages
 from dblink.columns import text_rows
 from dblink.cursors import Cursors
 from dblink.failure import RemoteFailure
@@ -42,7 +42,12 @@ class Remote:
     tells.
     """
 
-    def __init__(self, connection: pgwire.Connection, name: str | None) -> None:
+    def __init__(
+        self,
+        connection: pgwire.Connection,
+        name: str | None,
+        on_wait: events.WaitHandler | None = None,
+    ) -> None:
         self.connection = connection
         # C dblink hands over infinity and BC as it does any other value; no call shall fail here.
         connection.unrepresentable = "text"
@@ -54,6 +59,7 @@ class Remote:
         self.transient = False
         self._stream: weakref.ref[Stream] | None = None
         self._in_use = False
+        self._on_wait = on_wait
 
     def prepare(self) -> None:
         """Set what every new connection needs. Raises TimeoutExpired after `connect_timeout`."""
@@ -68,17 +74,23 @@ class Remote:
 
     def close(self) -> None:
         """End the remote session. What still runs there is left to the server."""
-        stream = self.stream
-        if stream is not None:
-            stream.take_over()
-        self.pending = None
-        self.connection.close()
+        try:
+            stream = self.stream
+            if stream is not None:
+                stream.take_over()
+        finally:
+            self.pending = None
+            self.connection.close()
 
     def label(self, given: str | None) -> str:
         """What a CONTEXT line calls the connection; `given` is the name as the caller wrote it."""
         if self.name is None:
             return "unnamed dblink connection"
         return f'dblink connection named "{given}"'
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """A block in which the caller waits for a result."""
+        return events.waiting(self._on_wait, events.DBLINK_GET_RESULT, self.name)
 
     # Who is using it.
 

@@ -8,6 +8,7 @@ from operator import length_hint
 from typing import TYPE_CHECKING, TypeVar
 
 import pgwire
+from dblink import messages
 from dblink.failure import RemoteFailure
 from dblink.rowstore import RowStore
 from pgwire import errors
@@ -17,6 +18,7 @@ from pgwire.protocol.copystream import complete_frames
 from pgwire.rows.decoder import Row
 
 if TYPE_CHECKING:
+    from dblink.portable import Portable
     from dblink.remote import Remote
 
 TextRow = tuple[str | None, ...]
@@ -39,15 +41,20 @@ class ResultColumn:
 
 
 class Conversion:
-    """How the DataRow messages of one result become rows: typed, and as the server's text."""
+    """How the DataRow messages of one result become rows: typed, as the server's text, and (made
+    when it is asked for) as portable text."""
 
-    __slots__ = ("text", "typed")
+    __slots__ = ("portable", "text", "typed")
 
     def __init__(
-        self, typed: Callable[[bytes], list[Row]], text: Callable[[bytes], list[TextRow]]
+        self,
+        typed: Callable[[bytes], list[Row]],
+        text: Callable[[bytes], list[TextRow]],
+        portable: Callable[[], Portable],
     ) -> None:
         self.typed = typed
         self.text = text
+        self.portable = portable
 
 
 class Live:
@@ -77,7 +84,7 @@ class Live:
 
         Raises RemoteFailure if the rows end with an error, or the connection is lost.
         """
-        with self.remote.guarded():
+        with self.remote.waiting(), self.remote.guarded():
             frames = self._reply.next_frames()
             if frames is None:
                 self._finish(self._reply, self._rows)
@@ -137,6 +144,33 @@ class Result:
     def text_rows(self) -> Iterator[TextRow]:
         """The rows that have not been given yet, as the server's text; None for NULL."""
         return self._give(self._conversion.text if self._conversion is not None else None)
+
+    def portable(self) -> Iterator[bytes | list[TextRow]]:
+        """The rows that have not been given yet, in runs, for whoever passes them on: as text that
+        means the same under any DateStyle and IntervalStyle. An addition.
+
+        A run is a list of rows; or it is `bytes`, complete DataRow messages as they came, if these
+        hold that text, in UTF-8. `pgwire.copying.datarows` makes data for a COPY of both.
+        """
+        if self._status is not None:
+            status, self._status = self._status, None
+            yield [(status,)]
+        if self._conversion is None:
+            return
+        portable = self._conversion.portable()
+        left = length_hint(self._rows)
+        if left:
+            rows = portable.rows(self._batch)
+            deque(self._rows, maxlen=0)
+            yield rows[len(rows) - left :]
+        for frames in self._frames():
+            yield frames if portable.untouched else portable.rows(frames)
+
+    @property
+    def size(self) -> int | None:
+        """How many bytes the rows came in, DataRow messages, once all have come; None while some
+        are still on the wire. An addition."""
+        return self._store.size if self._live is None else None
 
     def fetchall(self) -> list[Row]:
         """The rows that have not been given yet."""
@@ -219,6 +253,10 @@ class Result:
             frames = live.next()
         except RemoteFailure as failure:
             live.report(failure.error)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self._error = messages.interrupted()  # for who reads on all the same
+            raise
         finally:
             if frames is None:
                 self.tag = live.tag

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Protocol
 
 from dblink import messages
 from dblink.local import Local
@@ -66,6 +67,20 @@ ALLOWED_OPTIONS = frozenset(
     )
 )
 
+# Options that name files of this process: of a certificate, a password, or anything at all, since a
+# file that is no certificate is read, too.
+_FILE_OPTIONS = frozenset(
+    (
+        "passfile",
+        "service",
+        "sslcert",
+        "sslcrl",
+        "sslcrldir",
+        "sslkey",
+        "sslrootcert",
+    )
+)
+
 # Environment variables that carry, or lead to, a secret of the process.
 _SECRET_VARIABLES = frozenset(
     (
@@ -83,11 +98,12 @@ _SECRET_VARIABLES = frozenset(
 )
 
 
-def check_before_connecting(text: str, privileged: bool) -> None:
+def check_before_connecting(text: str, privileged: bool, *, secrets: bool = True) -> None:
     """Refuse a connection string that its caller may not use, before anything is dialled.
 
     Raises 2F003 if an unprivileged caller brings no password (a string that cannot be parsed
-    counts as that), 42501 for an option that nobody may set.
+    counts as that), 42501 for an option that nobody may set, and, unless the process lends its
+    `secrets` to anybody, for one that names a file.
     """
     try:
         options = conninfo.parse(text)
@@ -100,6 +116,10 @@ def check_before_connecting(text: str, privileged: bool) -> None:
     for keyword in options:
         if keyword not in ALLOWED_OPTIONS:
             raise messages.option_forbidden(keyword)
+        if not secrets and keyword in _FILE_OPTIONS:
+            if (keyword, options[keyword]) == ("sslrootcert", "system"):
+                continue
+            raise messages.file_forbidden(keyword)
 
 
 def environment(privileged: bool) -> Mapping[str, str]:
@@ -112,8 +132,22 @@ def environment(privileged: bool) -> Mapping[str, str]:
     return {**kept, "PGSSLCERTMODE": "disable"}
 
 
-class Privileges:
-    """Whether the caller is a superuser, and may call dblink_connect_u."""
+class Privileges(Protocol):
+    """What a session asks about its caller, whenever a connection is to be opened."""
+
+    def superuser(self) -> bool:
+        """Whether the effective user of this moment is a superuser."""
+        ...
+
+    def connect_u_owner(self, arguments: int) -> str | None:
+        """Check EXECUTE on the dblink_connect_u of so many `arguments`. Returns the role that owns
+        the function, as whom it runs, or None where that does not matter. Raises 42501 if the
+        caller may not call it."""
+        ...
+
+
+class LocalPrivileges:
+    """The privileges of the local database's current user."""
 
     def __init__(self, local: Local | None, privileged: bool | None) -> None:
         """`privileged` is the session's explicit word; None: ask the local database, and without
@@ -122,7 +156,7 @@ class Privileges:
         self._word = privileged
 
     def superuser(self) -> bool:
-        """Whether the effective user of this moment is a superuser."""
+        """See `Privileges.superuser`."""
         if self._word is not None:
             return self._word
         if self._local is None:
@@ -134,9 +168,7 @@ class Privileges:
         return rows == [("t",)]
 
     def connect_u_owner(self, arguments: int) -> str | None:
-        """Check EXECUTE on the dblink_connect_u of so many `arguments`. Returns the role that owns
-        the function, as whom it runs, or None where that does not matter. Raises 42501 if the
-        caller may not call it."""
+        """See `Privileges.connect_u_owner`."""
         if self._word is None and self._local is not None:
             # Only a superuser's function lifts the password rule: anybody may create one of that
             # name, and so become its owner.

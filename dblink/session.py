@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from types import TracebackType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pgwire
 from dblink import columns as column_lists
@@ -26,9 +26,17 @@ from dblink.query import Reader
 from dblink.remote import Remote
 from dblink.result import Result
 from dblink.rowstore import RowStore
-from dblink.security import Privileges
+from dblink.security import LocalPrivileges, Privileges
 from pgwire import errors
 from pgwire.flows.query import RowSet
+
+if TYPE_CHECKING:
+    from pgwire.flows.attempts import Vetter
+
+
+Columns = str | Sequence[column_lists.Declared]
+"""What follows `AS t` in SQL, or columns whose values the caller converts itself: these come from
+`dblink.columns.converted_by_caller`."""
 
 
 class Notify(NamedTuple):
@@ -50,6 +58,9 @@ class Session:
         local: str | pgwire.Connection | Local | None = None,
         *,
         privileged: bool | None = None,
+        privileges: Privileges | None = None,
+        vet: Vetter | None = None,
+        secrets: bool = True,
         on_notice: NoticeHandler | None = None,
         on_remote_notice: RemoteNoticeHandler | None = None,
         on_wait: events.WaitHandler | None = None,
@@ -61,19 +72,35 @@ class Session:
                 statement builders and the types of `columns=` are looked up in it.
             privileged: whether the caller counts as a superuser. None: the local database
                 says; without one the caller does not, and so has to give passwords.
+            privileges: who says so, and whether the caller may use `dblink_connect_u`, in place of
+                the local database: see `dblink.security.Privileges`.
+            vet: called with a target and each of its addresses before a remote connection is made
+                there: see `pgwire.connect`.
+            secrets: whether privileged callers may use what this process has: its environment,
+                password file, service files and certificates. False: nobody may, and connection
+                options that name files are refused (42501).
             on_notice: called with the notices that `fail=False` makes of errors, and with
                 dblink's own. All of them also go to the logger `dblink`.
             on_remote_notice: called with the notices of remote servers, and the name of the
                 connection (None: not named); C dblink drops these.
             on_wait: called with a `WaitEvent` when a wait begins and when it ends.
 
-        Raises what `pgwire.connect` raises if `local` is a connection string.
+        Raises what `pgwire.connect` raises if `local` is a connection string; ProgrammingError if
+        both `privileged` and `privileges` are given.
         """
+        if privileged is not None and privileges is not None:
+            raise errors.ProgrammingError(
+                "privileged and privileges may not be used together: both say who the caller is"
+            )
         self.local = open_local(local)
-        self.on_wait = on_wait
         self._notices = Notices(on_notice, on_remote_notice)
         self._connections = Connections(
-            self.local, Privileges(self.local, privileged), self._notices, on_wait
+            self.local,
+            privileges or LocalPrivileges(self.local, privileged),
+            self._notices,
+            on_wait,
+            vet=vet,
+            secrets=secrets,
         )
 
     # Connections.
@@ -121,7 +148,7 @@ class Session:
         self,
         *args: str | bool | None,
         fail: bool | None = None,
-        columns: str | None = None,
+        columns: Columns | None = None,
         params: Sequence[object] | None = None,
         timeout: float | None = None,
     ) -> Result:
@@ -133,7 +160,8 @@ class Session:
             sql: one or more statements; the last one's rows, or its tag, are the result.
             fail: False makes an error of the remote server a notice, and returns the rows that
                 came before it.
-            columns: what follows `AS t` in SQL: "a int, b text". Without it, the remote types.
+            columns: what follows `AS t` in SQL: "a int, b text". Without it, the remote types. Of
+                `dblink.columns.converted_by_caller`: each value comes as text.
             params: values for $1, $2, … of the one statement in `sql`; an addition.
             timeout: seconds until the query is cancelled; an addition.
 
@@ -156,7 +184,7 @@ class Session:
             except RemoteFailure as failure:
                 raise messages.could_not_send(failure.error.message) from None
             try:
-                with self._waiting(remote):
+                with remote.waiting():
                     return reader.all_results(reply)
             except RemoteFailure as failure:
                 report(failure.error)
@@ -183,7 +211,7 @@ class Session:
         given = _text(call, "connname")
         with self._borrowed(given) as remote, remote.in_use():
             try:
-                with self._waiting(remote):
+                with remote.waiting():
                     outcome = remote.run(str(call["sql"]), params, timeout)
             except RemoteFailure as failure:
                 self._report(remote, given, "executing command", call)(failure.error)
@@ -207,7 +235,7 @@ class Session:
             return None
         cursor, sql, given = str(call["cursorname"]), str(call["sql"]), _text(call, "connname")
         remote = self._connections.get(given)
-        with remote.in_use():
+        with remote.in_use(), remote.waiting():
             try:
                 self._begin_if_idle(remote, timeout)
                 remote.command(f"DECLARE {cursor} CURSOR FOR {sql}", timeout)
@@ -221,7 +249,7 @@ class Session:
         self,
         *args: str | int | bool | None,
         fail: bool | None = None,
-        columns: str | None = None,
+        columns: Columns | None = None,
         timeout: float | None = None,
     ) -> Result:
         """Fetch rows: `(cursor, howmany)` or `(conn, cursor, howmany)`, each also with `fail`.
@@ -240,7 +268,7 @@ class Session:
             report = self._report(remote, given, f'fetching from cursor "{cursor}"', call)
             reader = Reader(remote, sql, declared, self.local, report)
             try:
-                with self._waiting(remote):
+                with remote.waiting():
                     return reader.last_result(
                         remote.send(sql, timeout=timeout),
                         on_command=lambda: messages.no_such_cursor(cursor),
@@ -262,7 +290,7 @@ class Session:
             return None
         cursor, given = str(call["cursorname"]), _text(call, "connname")
         remote = self._connections.get(given)
-        with remote.in_use():
+        with remote.in_use(), remote.waiting():
             try:
                 remote.command(f"CLOSE {cursor}", timeout)
             except RemoteFailure as failure:
@@ -302,7 +330,7 @@ class Session:
         self,
         *args: str | bool | None,
         fail: bool | None = None,
-        columns: str | None = None,
+        columns: Columns | None = None,
         timeout: float | None = None,
     ) -> Result:
         """The next result of the query on a connection: `(name)` or `(name, fail)`; it waits.
@@ -322,7 +350,7 @@ class Session:
             sql = remote.pending.sql if remote.pending is not None else ""
             reader = Reader(remote, sql, declared, self.local, report)
             try:
-                with self._waiting(remote):
+                with remote.waiting():
                     result = reader.pending_result(timeout)
             except RemoteFailure as failure:
                 report(failure.error)
@@ -469,7 +497,7 @@ class Session:
         with self._borrowed(source) as one, one.in_use(), self._borrowed(target) as other:
             if one is other:
                 raise messages.connection_in_use(source)
-            with other.in_use(), self._waiting(one):
+            with other.in_use(), one.waiting():
                 return copying.copy(
                     copying.Side(one, source, "copying from a query"),
                     query,
@@ -484,7 +512,7 @@ class Session:
     def columns_of(self, conn: str | None, sql: str) -> str:
         """The column definition list for the query `sql`: "AS t(a integer, b text)", for SQL and
         for `columns=`. The query is not run. `conn` as in `dblink`; None: the unnamed one."""
-        with self._borrowed(conn) as remote, remote.in_use():
+        with self._borrowed(conn) as remote, remote.in_use(), remote.waiting():
             return column_lists.definition_list(remote.connection, sql)
 
     def close(self) -> None:
@@ -535,8 +563,10 @@ class Session:
                 # The connection is the result's now, to its end or until nobody holds it.
                 weakref.finalize(stream, remote.connection.close)
 
-    def _declared(self, columns: str | None) -> tuple[column_lists.Declared, ...] | None:
-        return None if columns is None else column_lists.resolve(columns, self.local)
+    def _declared(self, columns: Columns | None) -> tuple[column_lists.Declared, ...] | None:
+        if isinstance(columns, str):
+            return column_lists.resolve(columns, self.local)
+        return None if columns is None else tuple(columns)
 
     def _begin_if_idle(self, remote: Remote, timeout: float | None) -> None:
         if not remote.idle:
@@ -578,9 +608,6 @@ class Session:
         if bind(function, args) is None:
             return None
         return build(self._needed_local(function), *args)
-
-    def _waiting(self, remote: Remote) -> AbstractContextManager[None]:
-        return events.waiting(self.on_wait, events.DBLINK_GET_RESULT, remote.name)
 
     def _report(
         self, remote: Remote, given: str | None, action: str, call: Arguments

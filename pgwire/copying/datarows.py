@@ -23,7 +23,7 @@ _LENGTH: Final = Struct("!i").unpack_from
 _NULL: Final = b"\xff\xff\xff\xff"
 
 
-def copy_data(frames: bytes) -> bytes | bytearray:
+def copy_data(frames: bytes) -> bytes:
     """The tuples of COPY's binary format that a run of complete DataRow messages holds.
 
     HEADER goes before the first ones, TRAILER after the last. Fields that came in text format suit
@@ -36,7 +36,7 @@ def copy_data(frames: bytes) -> bytes | bytearray:
         held = bytearray(frames)
         for left in range(size, size - 5, -1):
             del held[::left]  # the first byte of what is left of every frame
-        return held
+        return bytes(held)
     pieces: list[bytes] = []
     append = pieces.append
     position = 0
