@@ -18,16 +18,22 @@ from pgwire.testing.binaries import BinariesNotFoundError, find_program
 _find = functools.cache(find_program)
 
 
-def program(name: str) -> Path:
-    """The newest program of this name; skips the test where there is none."""
+def program(name: str, server: int | None = None) -> Path:
+    """The newest program of this name, or the one that fits the major version of a server; skips
+    the test where there is none."""
     try:
-        return _find(name)
+        return _find(name, server)
     except BinariesNotFoundError as missing:
         pytest.skip(str(missing))
 
 
 def run(
-    name: str, *arguments: str, stdin: str = "", timeout: float = 60.0, **environment: str
+    name: str,
+    *arguments: str,
+    stdin: str = "",
+    server: int | None = None,
+    timeout: float = 60.0,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run a client program in plain surroundings, and expect that it succeeds.
 
@@ -35,7 +41,7 @@ def run(
     English.
     """
     done = subprocess.run(
-        [program(name), *arguments],
+        [program(name, server), *arguments],
         input=stdin,
         env={**plain_environment(), **environment},
         capture_output=True,

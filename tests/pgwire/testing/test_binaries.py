@@ -180,6 +180,10 @@ def test_the_newest_client_program(tmp_path: Path, nothing_installed: pytest.Mon
     assert find_program("psql") == newest  # a server's folder need not have client programs
     latest = psql(tmp_path / "named", "20.1")
     assert find_program("psql") == latest
+    assert find_program("psql", 18) == new
+    assert find_program("psql", 19) == newest
+    with pytest.raises(BinariesNotFoundError, match="no psql 21 found"):
+        find_program("psql", 21)
 
 
 def test_no_client_program(tmp_path: Path, nothing_installed: pytest.MonkeyPatch) -> None:
