@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tests.dblink.differential.outcome import Outcome
+from tests.dblink.differential.outcome import Outcome, Report
 from tests.dblink.differential.steps import Expected, Step
 from tests.dblink.differential.wording import VALUES_BEFORE_17, as_said_by
+from tests.dblink.faces.psql import Printed
 from tests.dblink.faces.scenarios import is_expected
 
 
@@ -38,6 +39,27 @@ def differences(
         if shown:
             found.append(f"step {number}: {step}\n{shown}")
     return found
+
+
+def same(major: int, original: Printed, own: Printed) -> bool:
+    """Whether psql printed the same, but for the words of older releases."""
+    said = as_said_by(major, Outcome(notices=list(own.reports))).notices
+    return original.output == own.output and _hinted(major, original.reports) == _hinted(
+        major, said
+    )
+
+
+def _hinted(major: int, reports: Sequence[Report]) -> list[Report]:
+    """Before 16 the hint to an unknown option of a server lists those that libpq had then; since,
+    and here always, it gives the nearest one."""
+    return [
+        {**report, "hint": None}
+        if major < 16
+        and report["sqlstate"] == "HV00J"
+        and (report["hint"] or "").startswith(("Valid options in", "Perhaps you meant"))
+        else report
+        for report in reports
+    ]
 
 
 def _as_said_by(major: int, own: Outcome) -> Outcome:

@@ -17,6 +17,8 @@ SIZES = {
 SETUP = (
     "SELECT dblink_connect('c1', '<remote>'), dblink_connect('c2', '<remote>');",
     "SELECT dblink_exec('c1', 'create temp table seen(n int)');",
+    "CREATE DOMAIN short AS varchar(3) CHECK (VALUE <> 'bad');",
+    "CREATE TYPE pair AS (a int, b text);",
     "CREATE TABLE numbers AS SELECT n FROM generate_series(1, 4) AS n;",
     "CREATE TABLE here(n int PRIMARY KEY, s text);",
     "CREATE TABLE noted(n int,"
@@ -50,6 +52,15 @@ SETUP = (
     " EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE,"
     " message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;"
     " RETURN NEXT concat_ws('|', i, state, message, detail, hint); END; END LOOP; END $$;",
+    "CREATE FUNCTION failing(sql text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
+    " RETURN dblink_exec('c1', sql); END $$;",
+    "CREATE FUNCTION failing_rows(sql text) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN"
+    " RETURN (SELECT count(*) FROM dblink('c1', sql) AS t(n int, s short)); END $$;",
+    "CREATE FUNCTION failing_sql(sql text) RETURNS bigint LANGUAGE sql AS"
+    " $$ SELECT count(*) + failing_rows(sql) FROM dblink_get_pkey(sql) AS t $$;",
+    "CREATE FUNCTION again(sql text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
+    " RETURN failing(sql); EXCEPTION WHEN OTHERS THEN RAISE NOTICE 'seen %', SQLERRM; RAISE;"
+    " END $$;",
     "CREATE FUNCTION on_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
     " NEW.s := dblink_exec('c1', format('insert into seen values (%s)', NEW.n));"
     " RETURN NEW; END $$;",
@@ -59,8 +70,6 @@ SETUP = (
     "CREATE PROCEDURE steps() LANGUAGE plpgsql AS $$ BEGIN"
     " PERFORM dblink_exec('c1', 'insert into seen values (5)'); COMMIT;"
     " INSERT INTO numbers SELECT n FROM dblink('c1', 'select 5') AS t(n int); ROLLBACK; END $$;",
-    "CREATE DOMAIN short AS varchar(3) CHECK (VALUE <> 'bad');",
-    "CREATE TYPE pair AS (a int, b text);",
 )
 
 _ROWS = "dblink('c1', '<query>') AS t(n int, s text)"
@@ -367,6 +376,40 @@ PLACES = (
         "SELECT dblink_exec('c1', 'raise', false), dblink_error_message('c1')",
         "SELECT * FROM dblink('c1', '<query> where 1/(3-n) < 9') AS t(n int, s text)",
         f"SELECT {_SUM} FROM {_ROWS}",
+    ),
+    *(
+        _place(f"an error within functions: {call}", f"SELECT {call} FROM numbers", once=True)
+        for call in (
+            "failing('raise')",
+            "failing('select 1')",
+            "failing_rows('select 1/0, 2')",
+            "failing_rows('select 1')",
+            "failing_rows('select 1, $$long$$')",
+            "failing_rows('select 1, $$bad$$')",
+            "failing_sql('here')",
+            "failing_sql('nothing')",
+            "again('raise')",
+            "again('insert into seen values (1)')",
+            "again(null)",
+        )
+    ),
+    _place(
+        "an error in a DO block",
+        "DO $$ DECLARE n int; BEGIN"
+        " SELECT t.n INTO n FROM dblink('c1', 'select 1/0') AS t(n int); END $$",
+        once=True,
+    ),
+    _place(
+        "an error in the query of a loop",
+        "DO $$ DECLARE r record; BEGIN"
+        " FOR r IN SELECT * FROM dblink('c1', 'selec') AS t(n int) LOOP END LOOP; END $$",
+        once=True,
+    ),
+    _place(
+        "a notice within functions",
+        "DO $$ BEGIN PERFORM dblink_exec('c1', 'selec', false);"
+        " PERFORM * FROM dblink('c1', 'selec', false) AS t(a int); END $$",
+        once=True,
     ),
     _place("an error of a command", "SELECT dblink_exec('c1', 'raise') FROM numbers", once=True),
     _place("columns that do not fit", "SELECT * FROM dblink('c1', '<query>') AS t(n int)"),

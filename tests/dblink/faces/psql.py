@@ -13,14 +13,14 @@ from pathlib import Path
 from time import monotonic
 from typing import Self
 
+from tests.dblink.differential.outcome import Report
+
 PATIENCE = 60.0
 """Seconds that psql may take for one piece: longer than the statement_timeout of its session."""
 
 _END = "-- end of this piece --"
 _HEAD = re.compile(r"(?:psql:\S* )?(\w+):  ([0-9A-Z]{5}): (.*)", re.DOTALL)
 _PART = re.compile(r"(DETAIL|HINT|CONTEXT|QUERY|LOCATION|STATEMENT|LINE \d+|[A-Z ]+ NAME):(.*)")
-
-Report = dict[str, str | None]
 
 
 def find_psql() -> Path | None:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.dblink.differential.outcome import Outcome
-from tests.dblink.differential.wording import as_said_by
 from tests.dblink.differential.world import World
+from tests.dblink.faces.compare import same
 from tests.dblink.faces.faces import Face, Original
 from tests.dblink.faces.modes import MODES
 from tests.dblink.faces.places import PLACES, SETUP, SIZES, Place
@@ -43,7 +42,6 @@ def test_each_place_is_as_with_c_dblink(
     for face in faces:
         ours = _run(world, face, psql, size, places, mode)
         for place, original, own in zip(places, theirs, ours, strict=True):
-            said = as_said_by(world.major, Outcome(notices=own.reports)).notices
-            if (own.output, said) != (original.output, original.reports):
+            if not same(world.major, original, own):
                 found.append(f"{face.name}, {place.name}:\n{original}\n{own}")
     assert not found, "\n\n".join(found)
