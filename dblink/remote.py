@@ -115,7 +115,7 @@ class Remote:
             raise
         except BaseException:
             # An interrupt may come between two steps of a query, where nobody else looks.
-            self._give_up()
+            self.give_up()
             raise
         finally:
             self._in_use = False
@@ -279,20 +279,21 @@ class Remote:
             raise RemoteFailure(messages.make("08006", self.error_text)) from lost
         except errors.TimeoutExpired:
             if not polling:
-                self._give_up()
+                self.give_up()
             raise
         except Exception:
             if self.pending is None:
                 self.connection.resynchronise(cancel=False)
             raise
         except BaseException:
-            self._give_up()
+            self.give_up()
             raise
+
+    def give_up(self) -> None:
+        """Cancel what runs, and read on until the connection is in step; or close it."""
+        self.pending = None
+        self.connection.resynchronise()
 
     def _note(self, text: str) -> None:
         """Add to what is known to be wrong since the last query was sent, as libpq does."""
         self.error_text = f"{self.error_text}\n{text}" if self.error_text else text
-
-    def _give_up(self) -> None:
-        self.pending = None
-        self.connection.resynchronise()

@@ -191,6 +191,20 @@ class Result:
             rows += _counted(frames) if counted is None else counted
         return rows
 
+    def give_up(self) -> None:
+        """Drop the rows that have not been given yet; an addition. While some are on the wire their
+        query is under way, and is cancelled."""
+        self._rows, self._status = iter(()), None
+        deque(self._store.take(), maxlen=0)
+        live = self._live
+        if live is None:
+            return
+        with live.remote.reading():
+            self._live = None
+            live.remote.give_up()
+        if live.remote.transient:
+            live.remote.connection.close()
+
     def take_over(self) -> None:
         """Read what is still on the wire into the store, since the connection is needed."""
         try:

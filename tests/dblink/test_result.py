@@ -52,6 +52,25 @@ def test_the_server_waits_while_nobody_reads(
     eventually(lambda: not running(admin, "/* unread */"))
 
 
+def test_who_gives_up_a_streamed_result_cancels_its_query(
+    session: dblink.Session, admin: pgwire.Connection
+) -> None:
+    result = session.dblink("c", f"{MANY} /* given up */")
+    next(iter(result))
+    result.give_up()
+    assert not running(admin, "/* given up */")
+    assert list(result) == []
+    assert session.dblink("c", "SELECT 1").scalar() == 1
+
+
+def test_giving_up_a_result_that_has_been_read_drops_its_rows(session: dblink.Session) -> None:
+    result = session.dblink("c", "SELECT * FROM foo")
+    other = session.dblink("c", MANY)
+    result.give_up()
+    assert list(result) == []
+    assert other.count() == ROWS
+
+
 def test_a_small_result_has_been_read_when_the_call_returns(session: dblink.Session) -> None:
     result = session.dblink("c", "SELECT * FROM foo")
     assert result.tag == "SELECT 10"
