@@ -1,0 +1,283 @@
+-- What a call through a gateway needs in the database: the message to the gateway, the wait for its
+-- answer, and what the gateway's side connection writes. All but `take` and the functions of the
+-- side run as the caller, with his search_path.
+
+-- One row for each session that a gateway has in this database, and the last answer to it.
+CREATE UNLOGGED TABLE IF NOT EXISTS dblink_gateway.session (
+  pid pg_catalog.int4 PRIMARY KEY,       -- the session's backend
+  side_pid pg_catalog.int4 NOT NULL,     -- that of the side connection which answers it
+  call pg_catalog.text,                  -- the call that is answered
+  answer pg_catalog.text                 -- the answer: JSON
+);
+ALTER TABLE dblink_gateway.session SET (fillfactor = 50);
+
+-- The waits for remote servers that have lasted for some time already.
+CREATE UNLOGGED TABLE IF NOT EXISTS dblink_gateway.wait (
+  pid pg_catalog.int4 PRIMARY KEY,
+  connection pg_catalog.text,
+  event pg_catalog.text,
+  since pg_catalog.timestamptz,
+  query pg_catalog.text
+);
+
+CREATE OR REPLACE VIEW dblink_gateway.activity WITH (security_barrier) AS
+SELECT w.pid AS session, w.connection, w.event, w.since, w.query
+FROM dblink_gateway.wait AS w
+JOIN LATERAL pg_catalog.pg_stat_get_activity(w.pid) AS a ON true
+WHERE pg_catalog.pg_has_role(a.usesysid, 'USAGE')
+   OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
+
+-- Calls `function` with `arguments` and returns the gateway's answer, after its notices; `types`:
+-- the declared columns. Raises the answer's error.
+CREATE OR REPLACE FUNCTION dblink_gateway.call(
+  function pg_catalog.text, arguments pg_catalog.jsonb, types pg_catalog.text[]
+) RETURNS pg_catalog.jsonb LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED AS $function$
+DECLARE
+  number pg_catalog.text := pg_catalog.replace(pg_catalog.gen_random_uuid()::pg_catalog.text,
+                                               '-', '');
+  isolation CONSTANT pg_catalog.text := pg_catalog.current_setting('transaction_isolation');
+  snapshot CONSTANT pg_catalog.bool := isolation OPERATOR(pg_catalog.=) 'repeatable read'
+    OR isolation OPERATOR(pg_catalog.=) 'serializable';
+  bell pg_catalog.int4 := dblink_gateway.bell();
+  message pg_catalog.json;
+  answer pg_catalog.jsonb;
+  item pg_catalog.record;
+  rows pg_catalog.text[];
+BEGIN
+  -- The number comes first: it is looked for in the beginning of a message that is too large.
+  message := pg_catalog.json_build_object('n', number, 'v', 1, 'f', function, 'a', arguments,
+    'types', dblink_gateway.described(types), 'bell', bell, 'role', CURRENT_USER,
+    'iso', isolation);
+  LOOP
+    -- In ASCII, since a message is converted to the client's encoding on its way.
+    RAISE INFO USING ERRCODE = 'DBL01', MESSAGE = pg_catalog.encode(pg_catalog.convert_to(
+      message::pg_catalog.text, pg_catalog.getdatabaseencoding()), 'base64');
+    answer := dblink_gateway.answer(number, bell, snapshot);
+    IF pg_catalog.jsonb_exists(answer, 'notices') OR pg_catalog.jsonb_exists(answer, 'error') THEN
+      PERFORM dblink_gateway.raise_from(answer);
+    END IF;
+    IF NOT pg_catalog.jsonb_exists(answer, 'ask') THEN
+      RETURN answer;
+    END IF;
+    -- The gateway wants to know something of this database, as this transaction and role see it.
+    number := pg_catalog.jsonb_object_field_text(answer, 'n');
+    rows := '{}';
+    answer := pg_catalog.jsonb_object_field(answer, 'ask');
+    FOR item IN EXECUTE pg_catalog.jsonb_object_field_text(answer, 'sql')
+                       OPERATOR(pg_catalog.||) ' /* dblink_gateway */'
+      USING pg_catalog.jsonb_extract_path_text(answer, 'params', '0'),
+            pg_catalog.jsonb_extract_path_text(answer, 'params', '1'),
+            pg_catalog.jsonb_extract_path_text(answer, 'params', '2'),
+            pg_catalog.jsonb_extract_path_text(answer, 'params', '3')
+    LOOP
+      rows := rows OPERATOR(pg_catalog.||) item::pg_catalog.text;
+    END LOOP;
+    bell := dblink_gateway.bell();
+    message := pg_catalog.json_build_object('n', number, 'v', 1, 'rows', rows, 'bell', bell);
+  END LOOP;
+END $function$;
+
+-- Which of the session's two bells the gateway holds; null if none, though there is a gateway:
+-- then the answer is looked for again and again. Raises an error if there is none.
+CREATE OR REPLACE FUNCTION dblink_gateway.bell() RETURNS pg_catalog.int4
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED AS $function$
+DECLARE
+  key CONSTANT pg_catalog.int4 := pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.*) 2;
+BEGIN
+  IF NOT pg_catalog.pg_try_advisory_lock_shared(1684827755, key) THEN
+    RETURN 0;
+  END IF;
+  PERFORM pg_catalog.pg_advisory_unlock_shared(1684827755, key);
+  IF NOT pg_catalog.pg_try_advisory_lock_shared(1684827755, key OPERATOR(pg_catalog.+) 1) THEN
+    RETURN 1;
+  END IF;
+  PERFORM pg_catalog.pg_advisory_unlock_shared(1684827755, key OPERATOR(pg_catalog.+) 1);
+  IF NOT dblink_gateway.alive() THEN
+    PERFORM dblink_gateway.no_gateway(false);
+  END IF;
+  RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION dblink_gateway.no_gateway(gone pg_catalog.bool) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED AS $function$
+BEGIN
+  IF pg_catalog.pg_is_in_recovery() THEN
+    RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'dblink does not work on a hot standby',
+      DETAIL = 'The gateway answers through the database, and nothing can be written here.';
+  ELSIF gone THEN
+    RAISE EXCEPTION USING ERRCODE = '08006', MESSAGE = 'the dblink gateway has gone',
+      DETAIL = 'Its connection to this database ended before it answered.';
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'this session has no dblink gateway',
+    DETAIL = 'The functions of dblink are carried out by a gateway between client and server.',
+    HINT = 'Start "dblink serve", and connect to the address that it listens on.';
+END $function$;
+
+-- The answer to the call `number`, waited for. The session's client gets the message that was sent
+-- before, if there is no gateway between: so nobody is ever waited for who is not alive.
+CREATE OR REPLACE FUNCTION dblink_gateway.answer(
+  number pg_catalog.text, bell pg_catalog.int4, snapshot pg_catalog.bool
+) RETURNS pg_catalog.jsonb LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED AS $function$
+DECLARE
+  answer pg_catalog.text;
+  pause pg_catalog.float8 := 0.001;
+  woken pg_catalog.bool := false;
+BEGIN
+  LOOP
+    IF bell IS NOT NULL THEN
+      woken := dblink_gateway.woken(pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.*) 2
+                                    OPERATOR(pg_catalog.+) bell);
+    END IF;
+    answer := dblink_gateway.take(number, snapshot);
+    IF answer IS NOT NULL THEN
+      RETURN answer::pg_catalog.jsonb;
+    END IF;
+    IF NOT dblink_gateway.alive() THEN
+      -- What was answered last of all may have come meanwhile.
+      answer := dblink_gateway.take(number, snapshot);
+      IF answer IS NOT NULL THEN
+        RETURN answer::pg_catalog.jsonb;
+      END IF;
+      PERFORM dblink_gateway.no_gateway(true);
+    END IF;
+    IF woken OR bell IS NULL THEN  -- by somebody else, or there is nothing to wait for
+      PERFORM pg_catalog.pg_sleep(pause);
+      pause := LEAST(pause OPERATOR(pg_catalog.*) 1.5, 0.02);
+    END IF;
+  END LOOP;
+END $function$;
+
+-- Waits for a bell; false if it has not rung for some time.
+CREATE OR REPLACE FUNCTION dblink_gateway.woken(key pg_catalog.int4) RETURNS pg_catalog.bool
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED SET lock_timeout = '200ms' AS $function$
+BEGIN
+  PERFORM pg_catalog.pg_advisory_lock_shared(1684827755, key),
+    pg_catalog.pg_advisory_unlock_shared(1684827755, key);
+  RETURN true;
+EXCEPTION WHEN lock_not_available THEN
+  RETURN false;
+END $function$;
+
+-- The answer to the call `number` of this session, null if there is none yet. It never looks at
+-- another session's, and in the table only under READ COMMITTED (`snapshot` is false): a transaction
+-- that keeps its snapshot would not see it. There the answer is the body of a function, since
+-- functions are looked up without regard to snapshots. Everybody can read what functions are made
+-- of, so it is encrypted: the number is the key, which nobody knows but this session.
+CREATE OR REPLACE FUNCTION dblink_gateway.take(number pg_catalog.text, snapshot pg_catalog.bool)
+RETURNS pg_catalog.text LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+  answer pg_catalog.text;
+  sealed pg_catalog.bytea;
+  stream pg_catalog.bytea;
+BEGIN
+  IF NOT snapshot THEN
+    SELECT s.answer INTO answer FROM dblink_gateway.session AS s
+    WHERE s.pid = pg_catalog.pg_backend_pid() AND s.call = number;
+    RETURN answer;
+  END IF;
+  -- To lock an object makes a backend learn what others have changed in the catalogue.
+  PERFORM pg_catalog.pg_get_object_address('schema', '{pg_catalog}', '{}');
+  BEGIN
+    EXECUTE 'SELECT dblink_gateway.reply_' || pg_catalog.pg_backend_pid()::pg_catalog.text || '()'
+      INTO answer;
+  EXCEPTION WHEN undefined_function THEN
+    RETURN NULL;
+  END;
+  IF answer IS NULL OR NOT pg_catalog.starts_with(answer, pg_catalog.substr(pg_catalog.encode(
+       pg_catalog.sha256(pg_catalog.convert_to('tag:' || number, 'UTF8')), 'hex'), 1, 16) || ':')
+  THEN
+    RETURN NULL;
+  END IF;
+  sealed := pg_catalog.decode(pg_catalog.substr(answer, 18), 'base64');
+  stream := pg_catalog.substr((
+    SELECT pg_catalog.string_agg(pg_catalog.sha256(pg_catalog.convert_to(
+             number || ':' || i::pg_catalog.text, 'UTF8')), ''::pg_catalog.bytea ORDER BY i)
+    FROM pg_catalog.generate_series(0, pg_catalog.length(sealed) / 32) AS g(i)
+  ), 1, pg_catalog.length(sealed));
+  RETURN pg_catalog.convert_from(pg_catalog.substr(pg_catalog.varbit_send(
+    ('x' || pg_catalog.encode(sealed, 'hex'))::pg_catalog.varbit
+    # ('x' || pg_catalog.encode(stream, 'hex'))::pg_catalog.varbit), 5), 'UTF8');
+END $function$;
+
+-- Whether this session has a gateway that is alive: its side connection is there, and holds its
+-- lock (a process number alone may belong to somebody else by now).
+CREATE OR REPLACE FUNCTION dblink_gateway.alive() RETURNS pg_catalog.bool
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+  side pg_catalog.int4;
+BEGIN
+  SELECT s.side_pid INTO side FROM dblink_gateway.session AS s
+  WHERE s.pid = pg_catalog.pg_backend_pid();
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM pg_catalog.pg_stat_clear_snapshot();  -- or it shows who was there when it was first read
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity(side)) THEN
+    RETURN false;
+  END IF;
+  IF NOT pg_catalog.pg_try_advisory_lock_shared(1684827755, -side) THEN
+    RETURN true;
+  END IF;
+  PERFORM pg_catalog.pg_advisory_unlock_shared(1684827755, -side);
+  RETURN false;
+END $function$;
+
+-- What the side connection does with objects: they belong to the owner of this schema, so its role
+-- needs no other rights here.
+
+-- The answer to a session that keeps its snapshot.
+CREATE OR REPLACE FUNCTION dblink_gateway.keep(session pg_catalog.int4, sealed pg_catalog.text)
+RETURNS void LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+BEGIN
+  EXECUTE pg_catalog.format(
+    'CREATE OR REPLACE FUNCTION dblink_gateway.reply_%s() RETURNS pg_catalog.text'
+    ' LANGUAGE sql STABLE AS %L',
+    session, pg_catalog.format('SELECT %L::pg_catalog.text', sealed));
+END $function$;
+
+-- Makes the table of a large answer, with columns c1, c2, … of text, which `reader` can read and the
+-- caller can write to by COPY … (FREEZE) in the same transaction.
+CREATE OR REPLACE FUNCTION dblink_gateway.make(
+  name pg_catalog.text, columns pg_catalog.int4, reader pg_catalog.text
+) RETURNS void LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+BEGIN
+  IF name !~ '^reply_[0-9]+_[0-9]+$'
+     OR NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = reader) THEN
+    RAISE EXCEPTION USING ERRCODE = '22023',
+      MESSAGE = pg_catalog.format('no reply can be named "%s" and read by "%s"', name, reader);
+  END IF;
+  EXECUTE pg_catalog.format(
+    'CREATE UNLOGGED TABLE dblink_gateway.%I (%s) WITH (autovacuum_enabled = off)', name,
+    (SELECT pg_catalog.string_agg('c' || i || ' pg_catalog.text', ', ' ORDER BY i)
+     FROM pg_catalog.generate_series(1, columns) AS g(i)));
+  EXECUTE pg_catalog.format('GRANT SELECT ON dblink_gateway.%I TO %I', name, reader);
+  EXECUTE pg_catalog.format('GRANT INSERT ON dblink_gateway.%I TO %I', name, SESSION_USER);
+END $function$;
+
+-- Drops replies, by name: tables, and the functions reply_<pid> as such.
+CREATE OR REPLACE FUNCTION dblink_gateway.drop(names pg_catalog.text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+  name pg_catalog.text;
+BEGIN
+  FOREACH name IN ARRAY names LOOP
+    IF name ~ '^reply_[0-9]+_[0-9]+$' THEN
+      EXECUTE pg_catalog.format('DROP TABLE IF EXISTS dblink_gateway.%I', name);
+    ELSIF name ~ '^reply_[0-9]+$' THEN
+      EXECUTE pg_catalog.format('DROP FUNCTION IF EXISTS dblink_gateway.%I()', name);
+    END IF;
+  END LOOP;
+END $function$;
+
+-- The table of a large answer, as conversion's source.
+CREATE OR REPLACE FUNCTION dblink_gateway.reply(answer pg_catalog.jsonb) RETURNS pg_catalog.text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $function$
+BEGIN
+  RETURN pg_catalog.format('dblink_gateway.%I AS t',
+                           pg_catalog.jsonb_object_field_text(answer, 'table'));
+END $function$;
