@@ -1,12 +1,14 @@
-"""`dblink demo`: every documented function, called between two databases.
+"""`dblink demo`: every documented function, called between two databases, then dblink in SQL.
 
 Read it from top to bottom. Each chapter is ordinary use of a `dblink.Session`, here called `db`;
 the only thing special about this one is that it tells what is called on it, and what came of it.
+The last chapter is ordinary use of psql, through a gateway.
 """
 
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from decimal import Decimal
@@ -14,10 +16,12 @@ from textwrap import indent
 from typing import Any, Final, TextIO
 
 import pgwire
+from dblink import gateway, shells
 from dblink.functions import FUNCTIONS
 from dblink.result import Result
 from dblink.session import Session
 from dblink.tables import print_table
+from pgwire.testing.binaries import BinariesNotFoundError, find_program
 from pgwire.testing.cluster import Cluster
 
 
@@ -119,27 +123,91 @@ CHAPTERS: Final[Sequence[Callable[[Narrator, str], None]]] = (
 )
 
 
+#: What is typed into psql in the end.
+STATEMENTS: Final = """\
+SELECT dblink_connect('stock', 'warehouse_server');
+
+CREATE VIEW warehouse AS
+    SELECT * FROM dblink('stock', 'SELECT item, amount, price FROM stock')
+        AS stock(item text, amount int, price numeric(10,2));
+
+SELECT item, shop.amount AS here, warehouse.amount AS there
+    FROM stock AS shop FULL JOIN warehouse USING (item) ORDER BY item;
+
+INSERT INTO stock SELECT item, 1, price * 2 FROM warehouse WHERE price < 100;
+
+SELECT item, dblink_exec('stock', format('DELETE FROM stock WHERE item = %L', item)) AS done
+    FROM stock WHERE amount = 1 ORDER BY item;
+
+SELECT * FROM dblink('stock', 'SELECT * FROM basement') AS b(item text);
+"""
+
+
 def run(out: TextIO) -> set[str]:
     """Start a server with two databases, run all chapters on it, and print them to `out`.
 
     Returns the names of what was called. Raises RuntimeError if no server can be started here.
     """
     print("Starting a PostgreSQL server with two databases: shop (here) and warehouse", file=out)
-    with (
-        two_databases() as cluster,
-        pgwire.connect(cluster.conninfo("shop")) as local,
-        closing(Narrator(local, out)) as db,
-    ):
-        for chapter in CHAPTERS:
-            db.begin(str(chapter.__doc__))
-            chapter(db, cluster.conninfo("warehouse"))
+    with two_databases() as cluster:
+        with (
+            pgwire.connect(cluster.conninfo("shop")) as local,
+            closing(Narrator(local, out)) as db,
+        ):
+            for chapter in CHAPTERS:
+                db.begin(str(chapter.__doc__))
+                chapter(db, cluster.conninfo("warehouse"))
+        in_sql(cluster, out)
     called = set(db.calls)
     print(
         f"\n{len(FUNCTIONS.keys() & called)} of {len(FUNCTIONS)} documented functions, "
-        f"{len(db.calls)} calls between two databases: all answered.",
+        f"{len(db.calls)} calls between two databases, "
+        f"{STATEMENTS.count(';')} statements in SQL: all answered.",
         file=out,
     )
     return called
+
+
+def in_sql(cluster: Cluster, out: TextIO) -> None:
+    """The same as SQL: create the functions in `shop`, put a gateway in front, and type."""
+    print("\n=== The same in SQL, through a gateway that psql knows nothing of\n", file=out)
+    with pgwire.connect(cluster.conninfo("shop")) as local:
+        shells.setup(local)
+    with gateway.running(cluster.conninfo("shop"), listen=["127.0.0.1:0"]) as relay:
+        where = relay.conninfo(dbname="shop", user=cluster.superuser)
+        try:
+            psql = find_program("psql")
+        except BinariesNotFoundError:
+            type_by_hand(where, out)
+            return
+        print("$ psql shop", file=out, flush=True)
+        done = subprocess.run(
+            [psql, "--no-psqlrc", "--echo-all", where],
+            input=STATEMENTS,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+        print(done.stdout.rstrip(), file=out)
+
+
+def type_by_hand(where: str, out: TextIO) -> None:
+    """The statements without psql, on a machine that has none."""
+    with pgwire.connect(where) as connection:
+        for statement in STATEMENTS.strip().split("\n\n"):
+            print(f"\n{statement}", file=out)
+            try:
+                result = connection.query(statement)
+            except pgwire.Error as error:
+                print(error.diagnostics.render(), file=out)
+                continue
+            if result.columns:
+                rows = [[None if v is None else str(v) for v in row] for row in result.rows]
+                print_table([column.name for column in result.columns], rows, out)
+            else:
+                print(result.tag, file=out)
 
 
 @contextmanager
@@ -163,6 +231,7 @@ DATABASES: Final = {
             ('chair', 120, 49.90, '2026-03-02'),
             ('lamp', 35, 24.50, '2026-05-19'),
             ('table', 18, 199, NULL);
+        GRANT ALL ON stock TO clerk;
     """,
     # A foreign server needs no extension: any wrapper will do, even one without a handler.
     "shop": """
