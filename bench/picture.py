@@ -109,7 +109,7 @@ def _panel(axis: Any, column: Column, height: int) -> None:
             axis.text(beside, y, f"{ratio:.2f}", fontsize=6.5, va="center", ha=side)
             axis.text(_LEAST * 0.95, y, contestant, fontsize=7, va="center", ha="right")
             target = targets.get(contestant)
-            if target is not None and target.base is None:
+            if target is not None and target.must is not None and target.base is None:
                 axis.plot([target.must] * 2, [y - 0.4, y + 0.4], color="#c1121f", linewidth=1.2)
             y += 1
         y += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.results import Measurement, Run, base_of
-from bench.workloads import WORKLOADS
+from bench.workloads import WORKLOADS, Target
 
 _HEAD = ("who", "median", "least … most", "ratio", "peak MiB")
 
@@ -76,7 +76,7 @@ def verdict_rows(run: Run) -> list[tuple[str, ...]]:
                 target.contestant,
                 target.base or " or ".join(WORKLOADS[verdict.workload].base) or "best in C",
                 "-" if verdict.ratio is None else f"{verdict.ratio:.2f}",
-                f"{target.must:.2f}",
+                _must(target),
                 "" if target.goal is None else f"{target.goal:.2f}",
                 "" if target.prototype is None else f"{target.prototype:.2f}",
                 verdict.word + _memory(verdict.peak, target.peak),
@@ -89,6 +89,16 @@ VERDICT_HEAD = ("workload", "who", "to", "ratio", "must", "goal", "prototype", "
 
 
 SUMMARY_HEAD = ("", "pgwire or dblink", "compared with", "ratio", "to pg8000")
+
+#: Of ours, which stand in the summary; of each workload there is one.
+_OURS = ("pgwire", "dblink", "gateway", "through the gateway")
+
+
+def _must(target: Target) -> str:
+    """A ratio, a time, or nothing where there is only a goal."""
+    if target.seconds is not None:
+        return seconds(target.seconds)
+    return "" if target.must is None else f"{target.must:.2f}"
 
 
 def _memory(peak: float | None, limit: float | None) -> str:
@@ -127,8 +137,11 @@ def markdown_summary(run: Run) -> str:
     rows = []
     for name in run.workloads():
         measured = [m for m in run.of(name) if m.median is not None]
-        ours = [m for m in measured if m.contestant in ("pgwire", "dblink")]
-        base = base_of(measured, WORKLOADS[name].base)
+        ours = [m for m in measured if m.contestant in _OURS]
+        bases = {t.base for t in WORKLOADS[name].targets if t.contestant in _OURS and t.base}
+        base = base_of(measured, bases) if bases else None
+        if base is None:
+            base = base_of(measured, WORKLOADS[name].base)
         if not ours or base is None:
             continue
         (own,) = ours

@@ -98,18 +98,23 @@ class Verdict:
     target: Target
     ratio: float | None
     peak: float | None
+    seconds: float | None = None
 
     @property
     def word(self) -> str:
-        """`goal`, `must`, `missed`, or `-` if there is no ratio."""
-        if self.ratio is None:
+        """`goal`, `must`, `missed`, or `-` if there is nothing to judge by."""
+        target, reached = self.target, "goal"
+        if self.seconds is None or (self.ratio is None and target.seconds is None):
             return "-"
-        too_big = (
-            self.target.peak is not None and self.peak is not None and self.peak > self.target.peak
-        )
-        if self.ratio > self.target.must or too_big:
-            return "missed"
-        return "goal" if self.target.goal is not None and self.ratio <= self.target.goal else "must"
+        for value, most in ((self.seconds, target.seconds), (self.peak, target.peak)):
+            if value is not None and most is not None and value > most:
+                return "missed"
+        if self.ratio is not None:
+            if target.must is not None and self.ratio > target.must:
+                return "missed"
+            if target.goal is not None and self.ratio > target.goal:
+                reached = "missed" if target.must is None else "must"
+        return "must" if target.goal is None else reached
 
 
 def base_of(measured: Iterable[Measurement], names: Iterable[str] = ()) -> float | None:
@@ -131,4 +136,4 @@ def judge(measured: list[Measurement], target: Target) -> Verdict:
     base = base_of(measured, bases)
     (own,) = (m for m in measured if m.contestant == target.contestant)
     ratio = None if base is None or own.median is None else own.median / base
-    return Verdict(name, target, ratio, own.peak)
+    return Verdict(name, target, ratio, own.peak, own.median)

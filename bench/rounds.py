@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,11 +11,14 @@ from typing import Any
 
 import pgwire
 from bench.address import Server
+from bench.drivers import NotAvailableError
 from bench.environments import BUILD, TOP, Interpreter
 from bench.importing import program
+from bench.relays import RELAYS
 from bench.results import Measurement
 from bench.sizes import Sizes
 from bench.workloads import CONTESTANTS, WORKLOADS, Workload
+from pgwire.testing.binaries import BinariesNotFoundError, find_program
 
 #: Seconds after which a contestant is given up in a round.
 TIMEOUT = 300.0
@@ -60,7 +64,7 @@ class Runner:
         if WORKLOADS[name].task == "import":
             for measurement in measured:  # everybody's modules are compiled, as installed ones are
                 self._say(f"{name}, once before the rounds: {measurement.contestant}")
-                self._child(WORKLOADS[name], measurement)
+                self._child(WORKLOADS[name], measurement, self._server)
         for number in range(rounds):
             # Nobody is always the one after the server's longest rest.
             first = number % max(len(measured), 1)
@@ -72,10 +76,14 @@ class Runner:
 
     def _once(self, measurement: Measurement) -> None:
         workload = WORKLOADS[measurement.workload]
-        with pgwire.connect(self._server.conninfo()) as connection:
+        contestant = CONTESTANTS[measurement.contestant]
+        server = self._server
+        if contestant.dbname is not None:
+            server = server._replace(dbname=contestant.dbname)
+        with pgwire.connect(server.conninfo()) as connection:
             if workload.before:
                 connection.execute(workload.before)
-            told = self._child(workload, measurement)
+            told = self._relayed(workload, measurement, server)
             if "seconds" in told and workload.after is not None:
                 question, answer = workload.after
                 found, wanted = connection.query(question, ()).scalar(), answer(self._sizes)
@@ -88,23 +96,46 @@ class Runner:
             if told["peak"] is not None:
                 measurement.peaks.append(told["peak"])
 
-    def _child(self, workload: Workload, measurement: Measurement) -> dict[str, Any]:
+    def _relayed(
+        self, workload: Workload, measurement: Measurement, server: Server
+    ) -> dict[str, Any]:
+        """With the contestant's relay in front of the server, whose memory is then what counts."""
+        relay = CONTESTANTS[measurement.contestant].relay
+        if relay is None:
+            return self._child(workload, measurement, server)
+        try:
+            with RELAYS[relay](server) as running:
+                told = self._child(workload, measurement, running.server)
+                if "seconds" in told:
+                    told["peak"] = running.peak_memory()
+                return told
+        except NotAvailableError as missing:
+            return {"unavailable": str(missing)}
+        except AssertionError as failure:
+            return {"failure": str(failure)}
+
+    def _child(
+        self, workload: Workload, measurement: Measurement, server: Server
+    ) -> dict[str, Any]:
         contestant = CONTESTANTS[measurement.contestant]
         python = str(self._interpreters[contestant.interpreter].python)
         job = None
         if workload.task == "import":
-            text = program(contestant.driver, self._server, *workload.arguments(self._sizes))
+            text = program(contestant.driver, server, *workload.arguments(self._sizes))
             command = [python, "-c", text]
         else:
             command = [python, "-m", "bench.child"]
             job = {
                 "workload": measurement.workload,
                 "contestant": measurement.contestant,
-                "server": self._server.as_dict(),
+                "server": server.as_dict(),
                 "sizes": self._sizes._asdict(),
             }
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(BUILD / "compiled")}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        with contextlib.suppress(BinariesNotFoundError):
+            folder = find_program("pgbench").parent
+            environment["PATH"] = os.pathsep.join([str(folder), os.environ.get("PATH", os.defpath)])
         try:
             done = subprocess.run(
                 command,

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pgwire
 from bench.address import Server
+from bench.relays import DATABASE
 from bench.sizes import Sizes
+from dblink import shells
 from pgwire import conninfo as strings
 from pgwire.testing.cluster import Cluster
 
@@ -50,6 +52,14 @@ def started(sizes: Sizes, *, small: bool = False) -> Iterator[Server]:
                 connection.execute("CREATE EXTENSION dblink")
             for statement in statements(sizes):
                 connection.execute(statement)
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+        # Beside the extension, not with it: of these functions a database has one set.
+        with pgwire.connect(cluster.conninfo(DATABASE)) as connection:
+            connection.execute(
+                "CREATE TABLE fixed1m_copy (a int4, b int8, c float8, d bool, e timestamp)"
+                " WITH (autovacuum_enabled = false)"
+            )
+            shells.setup(connection)
         yield Server(cluster.port)
 
 

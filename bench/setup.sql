@@ -19,5 +19,10 @@ insert into wide
 create table fixed1m_copy (like fixed1m);
 alter table fixed1m_copy set (autovacuum_enabled = false);
 create table ins (a int, b text, c float8);
+create table pgbench_branches as select 1 as bid, 0 as bbalance;
+create table pgbench_accounts as
+  select g as aid, 1 as bid, 0 as abalance, repeat(' ', 84)::char(84) as filler
+  from generate_series(1, :accounts) g;
+alter table pgbench_accounts add primary key (aid);
 vacuum analyze;
 checkpoint;

@@ -20,6 +20,9 @@ class Sizes(NamedTuple):
     connections: int = 50
     queries_each: int = 400
     connects: int = 40
+    calls: int = 2_000
+    accounts: int = 100_000
+    transactions: int = 10_000
 
     def scaled(self, scale: float) -> Sizes:
         """The same, times `scale`, and enough of everything to make sense."""

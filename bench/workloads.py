@@ -21,13 +21,17 @@ class Contestant(NamedTuple):
     #: Ours, in C, or in pure Python as ours.
     kind: str = "C"
     interpreter: str = "cpython"
+    #: What stands between it and the server, of `bench.relays`.
+    relay: str | None = None
+    #: The database that it is connected to, where that is not the one with the tables.
+    dbname: str | None = None
 
 
 class Target(NamedTuple):
-    """A ratio of medians that is to be reached at scale 1."""
+    """A ratio of medians, or a time, that is to be reached at scale 1."""
 
     contestant: str
-    must: float
+    must: float | None = None
     goal: float | None = None
     #: What a prototype has reached.
     prototype: float | None = None
@@ -35,6 +39,8 @@ class Target(NamedTuple):
     base: str | None = None
     #: MiB that the process may have had at most.
     peak: float | None = None
+    #: Seconds that the median may be at most.
+    seconds: float | None = None
 
 
 class Workload(NamedTuple):
@@ -73,7 +79,11 @@ CONTESTANTS = {
     "asyncpg": Contestant("asyncpg"),
     "pg8000": Contestant("pg8000", kind="Python"),
     "dblink": Contestant("dblink", kind="ours"),
-    "C dblink": Contestant("cdblink"),
+    "C dblink": Contestant("sql"),
+    "gateway": Contestant("sql", kind="ours", relay="gateway", dbname="gateway"),
+    "directly": Contestant("relayed"),
+    "PgBouncer": Contestant("relayed", relay="pgbouncer"),
+    "through the gateway": Contestant("relayed", kind="ours", relay="gateway"),
     "pypy:pgwire": Contestant("pgwire", kind="ours", interpreter="pypy"),
     "pypy:dblink": Contestant("dblink", kind="ours", interpreter="pypy"),
     "pypy:pg8000": Contestant("pg8000", kind="Python", interpreter="pypy"),
@@ -83,6 +93,8 @@ _PYPY = ("pypy:pgwire", "pypy:pg8000")
 _ALL = ("pgwire", "psycopg C text", "psycopg2", "asyncpg", "pg8000", *_PYPY)
 _TEXT_AND_BINARY = ("pgwire", "psycopg C text", "psycopg C binary", *_ALL[2:])
 _DBLINKS = ("dblink", "C dblink", "pypy:dblink")
+_FACES = ("gateway", "C dblink")
+_RELAYS = ("directly", "through the gateway", "PgBouncer")
 
 _COLUMNS = "a int4, b int8, c float8, d bool, e timestamp"
 _INSERT = "insert into ins values ($1, $2, $3)"
@@ -111,6 +123,38 @@ def _rows_to_copy(sizes: Sizes) -> list[tuple[int, int, float, bool, datetime]]:
 
 def _pypy(must: float, goal: float, prototype: float) -> Target:
     return Target("pypy:pgwire", must, goal, prototype, base="pypy:pg8000")
+
+
+def _calls(title: str, task: str, most: float) -> Workload:
+    """Calls of one function, each a statement."""
+    level = title.rpartition(", ")[2].lower()
+    return Workload(
+        title,
+        task,
+        lambda sizes: (level, sizes.calls),
+        _FACES,
+        (Target("gateway", seconds=most),),
+        base=("C dblink",),
+        times=lambda sizes: sizes.calls,
+        unit="a call",
+    )
+
+
+#: The goal: no more than twice what another relay takes.
+_AS_PGBOUNCER = Target("through the gateway", goal=2.0, base="PgBouncer")
+
+
+def _selects(clients: str, count: int) -> Workload:
+    """What pgbench tells of its script select-only."""
+    return Workload(
+        f"pgbench select-only, {clients}",
+        "pgbench",
+        lambda sizes: (count, sizes.transactions),
+        _RELAYS,
+        (_AS_PGBOUNCER,),
+        base=("directly",),
+        unit="a transaction",
+    )
 
 
 WORKLOADS: dict[str, Workload] = {
@@ -267,5 +311,30 @@ WORKLOADS: dict[str, Workload] = {
         lambda sizes: ("select 1",),
         _ALL,
         connects=False,
+    ),
+    "l1": _calls("dblink_exec() in SQL, READ COMMITTED", "scalar_calls", 1e-3),
+    "l2": _calls("dblink_exec() in SQL, REPEATABLE READ", "scalar_calls", 3e-3),
+    "l3": _calls("a row of dblink() in SQL, READ COMMITTED", "row_calls", 1e-3),
+    "l4": _calls("a row of dblink() in SQL, REPEATABLE READ", "row_calls", 3e-3),
+    "l5": Workload(
+        "INSERT of 1M rows of dblink() in SQL",
+        "remote_insert",
+        lambda sizes: ("select * from fixed1m", _COLUMNS, "fixed1m_copy"),
+        _FACES,
+        (Target("gateway", 2.00, 1.00),),
+        base=("C dblink",),
+        before="truncate fixed1m_copy",
+        after=_COPIED,
+    ),
+    "m1": _selects("1 client", 1),
+    "m2": _selects("10 clients", 10),
+    "m3": Workload(
+        "a SELECT of 1M rows, counted",
+        "large_select",
+        lambda sizes: ("select * from fixed1m",),
+        _RELAYS,
+        (_AS_PGBOUNCER,),
+        base=("directly",),
+        returns=lambda sizes: sizes.fixed_rows,
     ),
 }

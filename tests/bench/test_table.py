@@ -24,7 +24,8 @@ def test_everybody_named_is_known_and_takes_part(name: str) -> None:
     assert set(workload.base) <= taking_part
     for target in workload.targets:
         assert {target.contestant, target.base or target.contestant} <= taking_part
-        assert target.goal is None or target.goal <= target.must
+        assert target.goal is None or target.must is None or target.goal <= target.must
+        assert (target.must, target.goal, target.seconds) != (None, None, None)
 
 
 @pytest.mark.parametrize("name", [name for name, w in WORKLOADS.items() if w.task != "import"])
