@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import selectors
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,22 +13,15 @@ from time import monotonic
 from typing import Self
 
 from tests.dblink.differential.outcome import Report
+from tests.programs import plain_environment
 
 PATIENCE = 60.0
 """Seconds that psql may take for one piece: longer than the statement_timeout of its session."""
 
+_OPTIONS = "-c statement_timeout=20s"
 _END = "-- end of this piece --"
 _HEAD = re.compile(r"(?:psql:\S* )?(\w+):  ([0-9A-Z]{5}): (.*)", re.DOTALL)
 _PART = re.compile(r"(DETAIL|HINT|CONTEXT|QUERY|LOCATION|STATEMENT|LINE \d+|[A-Z ]+ NAME):(.*)")
-
-
-def find_psql() -> Path | None:
-    """The program, if this machine has one: on the path, or where packages put it."""
-    found = shutil.which("psql")
-    if found is not None:
-        return Path(found)
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/psql"))
-    return installed[-1] if installed else None
 
 
 @dataclass
@@ -57,13 +49,7 @@ class Psql:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={
-                "PATH": os.environ.get("PATH", ""),
-                "HOME": "/nonexistent",
-                "LC_ALL": "C.UTF-8",
-                "PGCLIENTENCODING": "UTF8",
-                "PGOPTIONS": "-c statement_timeout=20s",
-            },
+            env={**plain_environment(), "PGCLIENTENCODING": "UTF8", "PGOPTIONS": _OPTIONS},
         )
         assert self._process.stdin and self._process.stdout and self._process.stderr
         self._input = self._process.stdin
