@@ -10,6 +10,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
+from dblink.gateway.engine import Engine as MakeEngine
 from dblink.gateway.leg import Leg, Room
 from dblink.gateway.listener import Address, Listeners, parse
 from dblink.gateway.relay import IDLE, SHUTDOWN, Relay
@@ -43,8 +44,8 @@ class Gateway:
         trust: let clients from other machines in, too, whom the local server does not ask for a
             password. It sees the gateway's address, and may trust that.
 
-    Raises ConninfoError for connection strings and addresses that cannot be, OperationalError for
-    files of `tls` that cannot be used.
+    Raises ConninfoError for connection strings and addresses that cannot be, ValueError for what
+    is no pattern in `allow`, OperationalError for files of `tls` that cannot be used.
     """
 
     def __init__(
@@ -66,7 +67,9 @@ class Gateway:
         self.max_call = max_call
         self.startup_timeout = startup_timeout
         self.room = Room()
-        self.engine: Engine | None = _engine(local if side is None else side, allow, max_call)
+        self.engine: Engine = MakeEngine(
+            local if side is None else side, allow=allow, max_call=max_call
+        )
         self._listen = [parse(address) for address in listen]
         if not self._listen:
             raise errors.ConninfoError("there must be an address to listen on")
@@ -122,8 +125,7 @@ class Gateway:
         for relay in list(self._relays):
             relay.tell(SHUTDOWN)
         await self._emptied(None)
-        if self.engine is not None:
-            await self.engine.close()
+        await self.engine.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -236,14 +238,6 @@ class Gateway:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _engine(side: str, allow: Sequence[str], max_call: int) -> Engine | None:
-    try:
-        from dblink.gateway.engine import Engine as MakeEngine
-    except ImportError:
-        return None
-    return MakeEngine(side, allow=allow, max_call=max_call)
 
 
 async def _close(caller: Caller) -> None:

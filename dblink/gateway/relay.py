@@ -267,13 +267,12 @@ class Relay:
 
     def _session_begins(self) -> None:
         assert self._server is not None and self._startup is not None
-        engine = self._gateway.engine
-        if engine is None or not self.process_id or self._startup.replication:
+        if not self.process_id or self._startup.replication:
             self._pass_on()
             return
         self._server.received = self._keep
         self._server.hold(NOT_YET)
-        self._caller = engine.caller(self._startup.database, self.process_id)
+        self._caller = self._gateway.engine.caller(self._startup.database, self.process_id)
         self._start(self._open(self._caller))
 
     def _keep(self, data: bytes | bytearray, end: int) -> None:

@@ -1,0 +1,110 @@
+"""Whoever does not read makes the other side wait: memory stays bounded, both ways."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+from dblink.gateway import Running
+from pgwire.net.readiness import wait_writable
+from pgwire.protocol.frontend import Query
+from pgwire.testing.peer import Peer
+from pgwire.testing.script import ScriptedServer, expect, login
+from tests.dblink.gateway.relay.wire import PATIENCE, Wire
+
+FRAME = b"d" + (4 + 995).to_bytes(4) + b"x" * 995
+BLOCK = FRAME * 1000
+TOTAL = 64 * len(BLOCK)
+BOUND = 4 << 20
+"""Bytes that a gateway may hold for one session; there is more on the way in the sockets."""
+
+STUCK = 0.5
+"""Seconds in which nothing moves any more when all buffers are full."""
+
+
+def pour(sock: socket.socket) -> int:
+    """Send frames until nobody takes any more; how much went."""
+    sock.setblocking(False)
+    view = memoryview(BLOCK)
+    sent = 0
+    while sent < TOTAL and wait_writable(sock, monotonic() + STUCK):
+        sent += sock.send(view[sent % len(BLOCK) :])
+    sock.settimeout(PATIENCE)
+    return sent
+
+
+def drained(sock: socket.socket, count: int) -> bytes:
+    received = bytearray()
+    while len(received) < count:
+        received += sock.recv(1 << 20)
+    return bytes(received)
+
+
+def poured(count: int) -> bytes:
+    return (BLOCK * (count // len(BLOCK) + 1))[:count]
+
+
+@contextmanager
+def little_memory() -> Iterator[None]:
+    tracemalloc.start()
+    try:
+        yield
+        held = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert held < BOUND
+
+
+class Script:
+    """A server that pours, or that does not read, before it goes on."""
+
+    def __init__(self) -> None:
+        self.poured = 0
+        self.over = threading.Event()
+
+    def pour(self, peer: Peer) -> None:
+        self.poured = pour(peer._sock)
+        peer._sock.setblocking(False)
+        self.over.set()
+
+    def wait(self, peer: Peer) -> None:
+        assert self.over.wait(PATIENCE)
+
+
+def test_a_client_that_does_not_read_makes_the_server_wait(
+    relaying: Callable[..., Running],
+) -> None:
+    script = Script()
+    with (
+        ScriptedServer([login(), expect(Query), script.pour]) as server,
+        Wire(relaying(server.conninfo()).addresses[0]) as wire,
+    ):
+        wire.log_in()
+        with little_memory():
+            wire.send(Query(b"x").encode())
+            assert script.over.wait(PATIENCE)
+        assert script.poured < TOTAL, "somebody has taken it all"
+        assert drained(wire.socket, script.poured) == poured(script.poured)
+
+
+def test_a_server_that_does_not_read_makes_the_client_wait(
+    relaying: Callable[..., Running],
+) -> None:
+    script = Script()
+    with (
+        ScriptedServer([login(), expect(Query), script.wait]) as server,
+        Wire(relaying(server.conninfo()).addresses[0]) as wire,
+    ):
+        wire.log_in()
+        wire.send(Query(b"x").encode())
+        with little_memory():
+            sent = pour(wire.socket)
+        script.over.set()
+        assert sent < TOTAL, "somebody has taken it all"
+        wire.socket.close()
+        server.join()
+        assert bytes(server.peers[0].input).endswith(Query(b"x").encode() + poured(sent))
