@@ -18,6 +18,15 @@ MAPPING_OPTIONS = frozenset(("user", "password", "sslpassword"))
 _NEVER = frozenset(("client_encoding", "replication", "sslkeylogfile"))
 _NEVER_PREFIXES = ("oauth_", "scram_")
 
+SERVER_OPTIONS = tuple(
+    keyword
+    for keyword in conninfo.OPTIONS
+    if keyword not in MAPPING_OPTIONS
+    and keyword not in _NEVER
+    and not keyword.startswith(_NEVER_PREFIXES)
+)
+"""Connection options that a server may have, in libpq's order."""
+
 LOOK_UP = """
 SELECT s.oid::pg_catalog.text, s.srvname,
        pg_catalog.has_server_privilege(u.name, s.oid, 'USAGE')::pg_catalog.text,
@@ -56,7 +65,7 @@ def foreign_server_conninfo(local: Local | None, name: str, user: str | None) ->
         # An empty mapping shows as NULL too: only a wrong guess is an error, and connecting
         # without the mapping's password would be one that nobody could explain.
         mapping = _hidden_mapping(local, own if own is not None else public, server or name)
-    pairs = [(k, v) for k, v in _options(server_options) or [] if _is_server_option(k)]
+    pairs = [(k, v) for k, v in _options(server_options) or [] if k in SERVER_OPTIONS]
     pairs += [(k, v) for k, v in mapping if k in MAPPING_OPTIONS]
     return "".join(f"{keyword}='{_escape(value)}' " for keyword, value in pairs)
 
@@ -88,15 +97,6 @@ def _options(text: str | None) -> list[tuple[str, str]] | None:
     import json
 
     return [tuple(item.split("=", 1)) for item in json.loads(text)]
-
-
-def _is_server_option(keyword: str) -> bool:
-    return (
-        keyword in conninfo.OPTIONS
-        and keyword not in MAPPING_OPTIONS
-        and keyword not in _NEVER
-        and not keyword.startswith(_NEVER_PREFIXES)
-    )
 
 
 def _escape(value: str) -> str:

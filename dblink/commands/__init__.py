@@ -7,7 +7,7 @@ What a command needs is imported when it runs, so that `dblink --help` stays qui
 
 from __future__ import annotations
 
-from dblink.commands import demo, install, remote, serve
+from dblink.commands import demo, install, remote, serve, setup
 
-COMMANDS = (demo, remote, serve, install)
+COMMANDS = (demo, remote, setup, serve, install)
 """The modules, in the order in which the help lists their commands."""

@@ -10,7 +10,6 @@ from importlib.resources import files
 
 from dblink.functions import FUNCTIONS, INT2VECTOR, RECORD, TEXT_ARRAY, Function, Overload
 
-EXTENSION_COMMENT = "connect to other PostgreSQL databases from within a database"
 PKEY_RESULTS = "dblink_pkey_results"
 
 # The extension's functions have no names for their arguments, but for this one.
@@ -21,8 +20,8 @@ class Face:
     """Where documented functions pass their calls: to functions in the schema `internal`.
 
     `answer`: PL/pgSQL statements of the functions that return rows. They find the variables
-    `arguments` (jsonb) and `types` (text[]: the declared columns) and the constant `function`,
-    and return the rows.
+    `arguments` (jsonb), `types` (text[]: the declared columns) and `function` (text), `key`
+    (text) and `answer` (jsonb) to do with as they like, and return the rows.
     """
 
     __slots__ = ("answer", "internal")
@@ -44,11 +43,11 @@ def documented(face: Face, schema: str) -> list[str]:
     for function in FUNCTIONS.values():
         for overload in function.overloads:
             statements += _function(face, schema, function, overload)
-    name = _qualified(schema, "dblink_current_query")
+    name = qualified(schema, "dblink_current_query")
     statements.append(
         f"CREATE OR REPLACE FUNCTION {name}() RETURNS pg_catalog.text\n"
         "LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED AS $function$\n"
-        "BEGIN\n  RETURN pg_catalog.current_query();\nEND $function$"
+        f"BEGIN\n  RETURN pg_catalog.current_query();  -- {face.internal}\nEND $function$"
     )
     statements.append(_parallel_unsafe(schema))
     return statements
@@ -57,11 +56,11 @@ def documented(face: Face, schema: str) -> list[str]:
 def signatures(schema: str) -> list[str]:
     """The documented functions as ALTER, DROP and COMMENT name them."""
     found = [
-        f"{_qualified(schema, function.name)}({_types(overload)})"
+        f"{qualified(schema, function.name)}({_types(overload)})"
         for function in FUNCTIONS.values()
         for overload in function.overloads
     ]
-    return [*found, f"{_qualified(schema, 'dblink_current_query')}()"]
+    return [*found, f"{qualified(schema, 'dblink_current_query')}()"]
 
 
 def quoted(name: str) -> str:
@@ -77,7 +76,8 @@ def do_block(body: str) -> str:
     return f"DO {tag}\n{body}{tag}"
 
 
-def _qualified(schema: str, name: str) -> str:
+def qualified(schema: str, name: str) -> str:
+    """The object `name` of `schema` in SQL."""
     return f"{quoted(schema)}.{name}"
 
 
@@ -95,7 +95,7 @@ def _pkey_results(schema: str) -> str:
         f"{quoted(name)} {_type(sql_type)}"
         for name, sql_type in FUNCTIONS["dblink_get_pkey"].columns.items()
     )
-    name = _qualified(schema, PKEY_RESULTS)
+    name = qualified(schema, PKEY_RESULTS)
     return do_block(
         f"BEGIN\n  CREATE TYPE {name} AS ({columns});\n"
         "EXCEPTION WHEN duplicate_object THEN\n  NULL;\nEND "
@@ -103,14 +103,14 @@ def _pkey_results(schema: str) -> str:
 
 
 def _function(face: Face, schema: str, function: Function, overload: Overload) -> list[str]:
-    name = _qualified(schema, function.name)
+    name = qualified(schema, function.name)
     arguments = []
     for argument, sql_type in overload.arguments.items():
         called = _ARGUMENT_NAMES.get((function.name, argument))
         arguments.append(f"{called} {_type(sql_type)}" if called else _type(sql_type))
     returns = f"pg_catalog.{RECORD}"
     if function.returns == PKEY_RESULTS:
-        returns = _qualified(schema, PKEY_RESULTS)
+        returns = qualified(schema, PKEY_RESULTS)
     elif function.columns:
         arguments += [f"OUT {column} {_type(t)}" for column, t in function.columns.items()]
     elif not function.returns_set:
@@ -163,7 +163,7 @@ _ROWS = """\
 DECLARE
   function CONSTANT pg_catalog.text := '{function}';
   arguments CONSTANT pg_catalog.jsonb := {arguments};
-  key CONSTANT pg_catalog.text := '{function}'
+  key pg_catalog.text := '{function}'
     OPERATOR(pg_catalog.||) arguments::pg_catalog.text;
   types pg_catalog.text[];
   wording pg_catalog.text[];

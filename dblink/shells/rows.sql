@@ -251,6 +251,18 @@ BEGIN
     OPERATOR(pg_catalog.||) ' FROM pg_catalog.jsonb_array_elements($1) AS j) AS t';
 END $function$;
 
+-- The same columns as a column definition list.
+CREATE OR REPLACE FUNCTION dblink_gateway.text_columns(columns pg_catalog.int4)
+RETURNS pg_catalog.text LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $function$
+DECLARE
+  items pg_catalog.text[];
+BEGIN
+  FOR place IN 1 .. columns LOOP
+    items[place] := pg_catalog.format('c%s pg_catalog.text', place);
+  END LOOP;
+  RETURN pg_catalog.array_to_string(items, ', ');
+END $function$;
+
 -- Whether reading these types runs nothing but the server's own functions.
 CREATE OR REPLACE FUNCTION dblink_gateway.built_in(types pg_catalog.text[])
 RETURNS pg_catalog.bool LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $function$
