@@ -56,6 +56,9 @@ class Database:
             registered = self.side.register(pid)
         except NotSetUp as why:
             self._tell(f"no dblink in database {self.name!r}: {why}; see dblink setup")
+        except (errors.ProgrammingError, errors.NotSupportedError) as error:
+            # Half of what `setup` creates is there: a dump that is being restored, say.
+            self._tell(f"no dblink in database {self.name!r}: {error.message}")
         except errors.Error as error:
             self._not_before = time.monotonic() + RETRY
             self._tell(f"no side connection to database {self.name!r}: {error.message}")

@@ -217,10 +217,10 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity(side)) THEN
     RETURN false;
   END IF;
-  IF NOT pg_catalog.pg_try_advisory_lock_shared(1684827755, -side) THEN
+  IF NOT pg_catalog.pg_try_advisory_lock_shared(1684827756, side) THEN
     RETURN true;
   END IF;
-  PERFORM pg_catalog.pg_advisory_unlock_shared(1684827755, -side);
+  PERFORM pg_catalog.pg_advisory_unlock_shared(1684827756, side);
   RETURN false;
 END $function$;
 
