@@ -46,7 +46,7 @@ def documented(face: Face, schema: str) -> list[str]:
     name = qualified(schema, "dblink_current_query")
     statements.append(
         f"CREATE OR REPLACE FUNCTION {name}() RETURNS pg_catalog.text\n"
-        "LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED AS $function$\n"
+        "LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED COST 1 AS $function$\n"
         f"BEGIN\n  RETURN pg_catalog.current_query();  -- {face.internal}\nEND $function$"
     )
     statements.append(_parallel_unsafe(schema))
@@ -115,7 +115,7 @@ def _function(face: Face, schema: str, function: Function, overload: Overload) -
         arguments += [f"OUT {column} {_type(t)}" for column, t in function.columns.items()]
     elif not function.returns_set:
         returns = _type(function.returns)
-    traits = ["LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED"]
+    traits = ["LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED COST 1"]
     traits += ["STRICT"] if function.strict else []
     traits += ["SECURITY DEFINER"] if function.security_definer else []
     statements = [

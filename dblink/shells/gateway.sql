@@ -2,10 +2,14 @@
 -- answer, and what the gateway's side connection writes. All but `take` and the functions of the
 -- side run as the caller, with his search_path.
 
--- One row for each session that a gateway has in this database, and the last answer to it.
+-- One row for each session that a gateway has in this database, and the last answer to it. Nobody
+-- but superusers, the owner and the side can read it.
 CREATE UNLOGGED TABLE IF NOT EXISTS dblink_gateway.session (
   pid pg_catalog.int4 PRIMARY KEY,       -- the session's backend
   side_pid pg_catalog.int4 NOT NULL,     -- that of the side connection which answers it
+  side_role pg_catalog.oid NOT NULL DEFAULT CURRENT_USER::pg_catalog.regrole::pg_catalog.oid,
+  secret pg_catalog.text NOT NULL        -- see `proof`
+    DEFAULT pg_catalog.replace(pg_catalog.gen_random_uuid()::pg_catalog.text, '-', ''),
   call pg_catalog.text,                  -- the call that is answered
   answer pg_catalog.text                 -- the answer: JSON
 );
@@ -47,7 +51,7 @@ BEGIN
   -- The number comes first: it is looked for in the beginning of a message that is too large.
   message := pg_catalog.json_build_object('n', number, 'v', 1, 'f', function, 'a', arguments,
     'types', dblink_gateway.described(types), 'bell', bell, 'role', CURRENT_USER,
-    'iso', isolation);
+    'proof', dblink_gateway.proof(number), 'iso', isolation);
   LOOP
     -- In ASCII, since a message is converted to the client's encoding on its way.
     RAISE INFO USING ERRCODE = 'DBL01', MESSAGE = pg_catalog.encode(pg_catalog.convert_to(
@@ -75,6 +79,24 @@ BEGIN
     bell := dblink_gateway.bell();
     message := pg_catalog.json_build_object('n', number, 'v', 1, 'rows', rows, 'bell', bell);
   END LOOP;
+END $function$;
+
+-- Proof, for the call `number`, that whoever makes it runs as a superuser at this moment, or as the
+-- owner: who else could read the secret? A message can be forged by whatever code comes to run in
+-- a session, while REINDEX, say, makes the server run it as its owner; this cannot.
+CREATE OR REPLACE FUNCTION dblink_gateway.proof(number pg_catalog.text) RETURNS pg_catalog.text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $function$
+BEGIN
+  IF NOT pg_catalog.has_table_privilege(
+       'dblink_gateway.session'::pg_catalog.regclass::pg_catalog.oid, 'SELECT') THEN
+    RETURN NULL;
+  END IF;
+  RETURN (
+    SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
+      s.secret OPERATOR(pg_catalog.||) number, 'UTF8')), 'hex')
+    FROM dblink_gateway.session AS s
+    WHERE s.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+  );
 END $function$;
 
 -- Which of the session's two bells the gateway holds; null if none, though there is a gateway:
@@ -200,28 +222,20 @@ BEGIN
     # ('x' || pg_catalog.encode(stream, 'hex'))::pg_catalog.varbit), 5), 'UTF8');
 END $function$;
 
--- Whether this session has a gateway that is alive: its side connection is there, and holds its
--- lock (a process number alone may belong to somebody else by now).
+-- Whether this session has a gateway that is alive: whose backend is that of its side connection,
+-- not somebody else's who has got the process number since. No lock is asked for: anybody can take
+-- advisory locks.
 CREATE OR REPLACE FUNCTION dblink_gateway.alive() RETURNS pg_catalog.bool
 LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
-DECLARE
-  side pg_catalog.int4;
 BEGIN
-  SELECT s.side_pid INTO side FROM dblink_gateway.session AS s
-  WHERE s.pid = pg_catalog.pg_backend_pid();
-  IF NOT FOUND THEN
-    RETURN false;
-  END IF;
   PERFORM pg_catalog.pg_stat_clear_snapshot();  -- or it shows who was there when it was first read
-  IF NOT EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity(side)) THEN
-    RETURN false;
-  END IF;
-  IF NOT pg_catalog.pg_try_advisory_lock_shared(1684827756, side) THEN
-    RETURN true;
-  END IF;
-  PERFORM pg_catalog.pg_advisory_unlock_shared(1684827756, side);
-  RETURN false;
+  RETURN EXISTS (
+    SELECT FROM dblink_gateway.session AS s,
+      LATERAL pg_catalog.pg_stat_get_activity(s.side_pid) AS a
+    WHERE s.pid = pg_catalog.pg_backend_pid() AND a.usesysid = s.side_role
+      AND a.application_name = 'dblink_gateway'
+  );
 END $function$;
 
 -- What the side connection does with objects: they belong to the owner of this schema, so its role
@@ -244,8 +258,10 @@ CREATE OR REPLACE FUNCTION dblink_gateway.make(
   name pg_catalog.text, columns pg_catalog.int4, reader pg_catalog.text
 ) RETURNS void LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+  grantee pg_catalog.oid;
 BEGIN
-  IF name !~ '^reply_[0-9]+_[0-9]+$'
+  IF name !~ '^reply_[0-9]+_[0-9a-f]+$'
      OR NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = reader) THEN
     RAISE EXCEPTION USING ERRCODE = '22023',
       MESSAGE = pg_catalog.format('no reply can be named "%s" and read by "%s"', name, reader);
@@ -254,6 +270,14 @@ BEGIN
     'CREATE UNLOGGED TABLE dblink_gateway.%I (%s) WITH (autovacuum_enabled = off)', name,
     (SELECT pg_catalog.string_agg('c' || i || ' pg_catalog.text', ', ' ORDER BY i)
      FROM pg_catalog.generate_series(1, columns) AS g(i)));
+  -- ALTER DEFAULT PRIVILEGES may have let others in.
+  FOR grantee IN
+    SELECT DISTINCT a.grantee FROM pg_catalog.pg_class AS c, pg_catalog.aclexplode(c.relacl) AS a
+    WHERE c.oid = ('dblink_gateway.' || name)::pg_catalog.regclass AND a.grantee <> c.relowner
+  LOOP
+    EXECUTE pg_catalog.format('REVOKE ALL ON dblink_gateway.%I FROM %s', name,
+      CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE grantee::pg_catalog.regrole::pg_catalog.text END);
+  END LOOP;
   EXECUTE pg_catalog.format('GRANT SELECT ON dblink_gateway.%I TO %I', name, reader);
   EXECUTE pg_catalog.format('GRANT INSERT ON dblink_gateway.%I TO %I', name, SESSION_USER);
 END $function$;
@@ -266,7 +290,7 @@ DECLARE
   name pg_catalog.text;
 BEGIN
   FOREACH name IN ARRAY names LOOP
-    IF name ~ '^reply_[0-9]+_[0-9]+$' THEN
+    IF name ~ '^reply_[0-9]+_[0-9a-f]+$' THEN
       EXECUTE pg_catalog.format('DROP TABLE IF EXISTS dblink_gateway.%I', name);
     ELSIF name ~ '^reply_[0-9]+$' THEN
       EXECUTE pg_catalog.format('DROP FUNCTION IF EXISTS dblink_gateway.%I()', name);

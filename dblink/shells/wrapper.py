@@ -17,7 +17,7 @@ def validator(face: Face, schema: str) -> list[str]:
         resource("wrapper.sql", face),
         f"CREATE OR REPLACE FUNCTION {qualified(schema, VALIDATOR)}"
         "(options pg_catalog.text[], catalog pg_catalog.oid)\n"
-        "RETURNS void LANGUAGE plpgsql VOLATILE STRICT PARALLEL SAFE AS $function$\n"
+        "RETURNS void LANGUAGE plpgsql VOLATILE STRICT PARALLEL SAFE COST 1 AS $function$\n"
         "BEGIN\n"
         "  -- pg_foreign_server, pg_user_mapping; nothing else has options.\n"
         f"  PERFORM {face.internal}.validate(options, CASE\n"
