@@ -10,9 +10,14 @@ from typing import Final
 import pgwire
 from dblink.keys import quote_literal
 from dblink.shells.functions import Face, documented, resource
+from dblink.shells.plan import checks
+from dblink.shells.wrapper import validator, wrapper
 
 SCHEMA: Final = "dblink_python"
 """Where all but the documented functions live."""
+
+VERSION: Final = 1
+"""Version of the functions, which another release may change less often than the package."""
 
 FACE: Final = Face(
     SCHEMA,
@@ -66,21 +71,25 @@ _PYTHON_FUNCTIONS = (
 
 
 def statements(schema: str, folders: Sequence[str]) -> list[str]:
-    """The statements that create all functions, or replace them.
+    """The statements that create all functions, or replace them: for one transaction, which has
+    begun as `dblink.shells.plan.BEGINNING` says.
 
     Args:
         schema: for the documented functions.
         folders: added to the module search path of the server's Python, after what is there.
     """
     return [
-        f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
+        checks(FACE, schema, VERSION),
         f"GRANT USAGE ON SCHEMA {SCHEMA} TO PUBLIC",
         *(_python_function(*function, folders) for function in _PYTHON_FUNCTIONS),
         resource("rows.sql", FACE),
         files("dblink.plpython").joinpath("calls.sql").read_text("utf-8"),
         *documented(FACE, schema),
-        _constant("version", pgwire.__version__),
-        _constant("schema", schema),
+        *validator(FACE, schema),
+        _constant("version", "pg_catalog.int4", str(VERSION)),
+        _constant("release", _TEXT, pgwire.__version__),
+        _constant("schema", _TEXT, schema),
+        wrapper(schema),
     ]
 
 
@@ -105,10 +114,10 @@ def _python_function(signature: str, returns: str, call: str, folders: Sequence[
     )
 
 
-def _constant(name: str, value: str) -> str:
+def _constant(name: str, sql_type: str, value: str) -> str:
     """A function that tells later what was installed."""
-    body = dollar_quoted(f"SELECT {quote_literal(value)}::{_TEXT}")
+    body = dollar_quoted(f"SELECT {quote_literal(value)}::{sql_type}")
     return (
-        f"CREATE OR REPLACE FUNCTION {SCHEMA}.{name}() RETURNS {_TEXT} LANGUAGE sql IMMUTABLE"
+        f"CREATE OR REPLACE FUNCTION {SCHEMA}.{name}() RETURNS {sql_type} LANGUAGE sql IMMUTABLE"
         f" AS {body}"
     )

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import pgwire
-from dblink.functions import FUNCTIONS
-from dblink.plpython.functions import SCHEMA, statements
+from dblink.functions import FUNCTIONS, UNDOCUMENTED
+from dblink.plpython.functions import FACE, SCHEMA, statements
 from dblink.plpython.probe import InstallError, probe
-from dblink.shells.functions import signatures
+from dblink.shells.plan import BEGINNING, removal
 
 OLDEST_SERVER: Final = 140000
-
-_LOCK = "SELECT pg_catalog.pg_advisory_xact_lock(1684827755, 1)"  # one installation at a time
 
 _FACTS = """
 SELECT r.rolsuper, r.rolname, pg_catalog.current_setting('server_version_num'),
@@ -34,8 +32,8 @@ FROM pg_catalog.pg_roles AS r WHERE r.rolname OPERATOR(pg_catalog.=) CURRENT_USE
 # Functions that are called like the documented ones, and whose they are.
 _NAMESAKES = """
 SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text, r.rolname, r.rolsuper,
-       pg_catalog.strpos(p.prosrc, 'dblink_gateway.') OPERATOR(pg_catalog.>) 0,
-       pg_catalog.strpos(p.prosrc, 'dblink_python.') OPERATOR(pg_catalog.>) 0
+       pg_catalog.strpos(p.prosrc, 'dblink_gateway') OPERATOR(pg_catalog.>) 0,
+       pg_catalog.strpos(p.prosrc, 'dblink_python') OPERATOR(pg_catalog.>) 0
 FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
 JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) p.proowner
@@ -44,9 +42,13 @@ WHERE n.nspname OPERATOR(pg_catalog.=) $1
 ORDER BY 1
 """
 
+# What a function says counts only if nobody else can have made it.
 _INSTALLED = f"""
-SELECT pg_catalog.to_regprocedure('{SCHEMA}.version()') IS NOT NULL
+SELECT pg_catalog.to_regprocedure('{SCHEMA}.release()') IS NOT NULL
    AND pg_catalog.to_regprocedure('{SCHEMA}.schema()') IS NOT NULL
+   AND EXISTS (SELECT FROM pg_catalog.pg_namespace AS n
+               JOIN pg_catalog.pg_roles AS o ON o.oid OPERATOR(pg_catalog.=) n.nspowner
+               WHERE n.nspname OPERATOR(pg_catalog.=) '{SCHEMA}' AND o.rolsuper)
 """
 
 
@@ -56,8 +58,8 @@ def install(
     """Create the functions, or bring those that are there up to date; all of it or nothing.
 
     Args:
-        connection: a superuser's, to the database. In a session of its own: what its Python has
-            imported already is not imported again.
+        connection: a superuser's, to the database, in a session of its own and outside of a
+            transaction: what its Python has imported already is not imported again.
         schema: for the documented functions; it must exist.
         folders: on the server's machine, added to the module search path of the server's Python.
 
@@ -65,7 +67,7 @@ def install(
     errors. Manual: "PL/Python".
     """
     with connection.transaction():
-        connection.query(_LOCK)
+        _begin(connection)
         done = _prepare(connection)
         found = probe(connection, folders)
         before = installed(connection)
@@ -97,20 +99,12 @@ def uninstall(connection: pgwire.Connection, *, cascade: bool = False) -> list[s
     server's errors: DependentObjectsStillExist (2BP01) names what depends on it.
     """
     with connection.transaction():
-        connection.query(_LOCK)
+        _begin(connection)
         before = installed(connection)
         if before is None:
             raise InstallError("there is nothing to remove: this database has no PL/Python dblink")
-        version, schema = before
-        how = "CASCADE" if cascade else "RESTRICT"
-        own = {name for name, *_, ours in _namesakes(connection, schema) if ours}
-        for signature in signatures(schema):
-            ((name,),) = connection.query(
-                "SELECT pg_catalog.to_regprocedure($1)::pg_catalog.text", (signature,)
-            )
-            if name in own:
-                connection.execute(f"DROP FUNCTION {signature} {how}")
-        connection.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
+        connection.execute(removal(FACE, cascade=cascade))
+    version, schema = before
     return [
         f"The functions of version {version} were removed from the schema {schema}.",
         "The language plpython3u is still there: others may use it.",
@@ -122,8 +116,13 @@ def installed(connection: pgwire.Connection) -> tuple[str, str] | None:
     None if none is."""
     if connection.query(_INSTALLED).rows != [(True,)]:
         return None
-    ((version, schema),) = connection.query_text(f"SELECT {SCHEMA}.version(), {SCHEMA}.schema()")
+    ((version, schema),) = connection.query_text(f"SELECT {SCHEMA}.release(), {SCHEMA}.schema()")
     return version or "", schema or ""
+
+
+def _begin(connection: pgwire.Connection) -> None:
+    for statement in BEGINNING:
+        connection.execute(statement)
 
 
 def _prepare(connection: pgwire.Connection) -> list[str]:
@@ -158,19 +157,16 @@ def _prepare(connection: pgwire.Connection) -> list[str]:
     return ["The extension plpython3u was created."]
 
 
-def _namesakes(connection: pgwire.Connection, schema: str) -> list[tuple[Any, ...]]:
-    return connection.query(_NAMESAKES, (schema, [*FUNCTIONS, "dblink_current_query"])).rows
-
-
 def _refuse_namesakes(connection: pgwire.Connection, schema: str) -> None:
-    for name, owner, superuser, gateway, ours in _namesakes(connection, schema):
+    names = [*FUNCTIONS, *UNDOCUMENTED]
+    for name, owner, superuser, gateway, ours in connection.query(_NAMESAKES, (schema, names)):
         if gateway:
             raise InstallError(
                 f"the schema {schema} has the functions for a gateway: remove them by `dblink "
                 "setup --remove`, or install into another schema"
             )
         # Replacing a function leaves it to its owner, who may change it again.
-        if not superuser or not (ours or "dblink_current_query" in name):
+        if not (superuser and ours):
             raise InstallError(
                 f"the function {name} exists already, and belongs to {owner}: remove it, or "
                 "install into another schema"
