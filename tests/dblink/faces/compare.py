@@ -17,12 +17,12 @@ def differences(
     steps: Sequence[Step],
     theirs: Sequence[Outcome],
     ours: Sequence[Outcome],
-    listed: Mapping[int, Expected],
+    listed: Mapping[int, Expected | None],
 ) -> list[str]:
     """What is not as it should be, step by step.
 
     `listed` are the steps, counted from 1, at which this face differs from C dblink although the
-    engine alone does not, and what it comes to there.
+    engine alone does not, and what it comes to there; None where it is the other way round.
     """
     found = []
     for number, (step, original, own) in enumerate(zip(steps, theirs, ours, strict=True), 1):

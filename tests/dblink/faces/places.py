@@ -276,7 +276,6 @@ PLACES = (
         "target list",
         "SELECT dblink_is_busy('c1'), dblink_error_message('c1'), dblink_exec('c1', 'listen a')",
         "SELECT dblink_exec('c1', 'insert into seen values (1), (2)') AS status, 1 AS one",
-        "SELECT dblink('c1', 'insert into seen values (3)')",
         "SELECT dblink_get_pkey('here')",
         "SELECT (dblink_get_pkey('here')).*, dblink_exec('c1', 'insert into seen values (4)')",
         "SELECT dblink_get_notify('c1')",

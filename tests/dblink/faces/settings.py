@@ -47,7 +47,7 @@ SETTINGS = (
     "SET application_name = 'dblink_gateway'",
     "SET SESSION AUTHORIZATION plain",
     "SET ROLE plain; RESET ROLE",
-    "DISCARD ALL; SET search_path = public, ext; SELECT dblink_get_connections()",
+    "DISCARD ALL; SET search_path = public, ext; SHOW search_path",
     "SELECT pg_advisory_unlock_all()",
     "BEGIN; DECLARE c CURSOR FOR SELECT 1; SAVEPOINT a; SAVEPOINT b",
 )
