@@ -20,6 +20,7 @@ from dblink.local import Local
 from dblink.names import quoted_identifier, truncate
 from dblink.portable import (
     DATETIME_RANGES,
+    FIRST_USER_OID,
     NAME,
     TEXT,
     TEXT_TYPES,
@@ -28,6 +29,7 @@ from dblink.portable import (
     converter,
     in_batches,
     portable_text,
+    read_as_remote,
 )
 from pgwire import errors
 from pgwire.rows.column import Column
@@ -35,9 +37,6 @@ from pgwire.rows.decoder import Decoder, Row
 from pgwire.types.context import Context
 from pgwire.types.names import format_type, resolve_type_name
 from pgwire.types.registry import default_registry
-
-FIRST_USER_OID = 16384
-"""Types below it are the same on every server."""
 
 _JSON_TYPES = frozenset((114, 3802))
 
@@ -325,16 +324,9 @@ class _LocalConversion:
         return values
 
     def _mimic(self) -> list[tuple[str, str]]:
-        """Read dates as the remote writes them, as C dblink does; what to restore afterwards.
-
-        Input heeds the order of day and month only. The other half of DateStyle, how dates are
-        written, becomes ISO, in which our own reading of the values cannot go wrong.
-        """
+        """Read dates as the remote writes them, as C dblink does; what to restore afterwards."""
         saved = []
-        for name, value in (
-            ("DateStyle", "ISO, " + self._context.date_style.rpartition(" ")[2]),
-            ("IntervalStyle", self._context.interval_style),
-        ):
+        for name, value in read_as_remote(self._context).items():
             current = self._local.parameter(name)
             if current and current != value:
                 self._local.query(_SET, (name, value))

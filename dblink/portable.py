@@ -25,6 +25,10 @@ _DATETIME_TYPES = frozenset(
     (1082, 1114, 1184, 1186, 1182, 1115, 1185, 1187)  # date … interval, and their arrays
 )
 DATETIME_RANGES = frozenset((3908, 3910, 3912, 3909, 3911, 3913, 4533, 4534, 4535))
+# … and the arrays of multiranges
+_MAY_HOLD_DATES = _DATETIME_TYPES | DATETIME_RANGES | {6152, 6153, 6155}
+FIRST_USER_OID = 16384
+"""Types below it are the same on every server."""
 
 # What looks like a date in any DateStyle, and what an ISO one looks like.
 _DATE = re.compile(r"\d+[-./]\d+[-./]\d+")
@@ -38,7 +42,7 @@ TextConverter = Callable[[bytes], list[tuple[str | None, ...]]]
 class Portable:
     """Values as text that means the same to every session, for whoever passes them on."""
 
-    __slots__ = ("rows", "untouched")
+    __slots__ = ("rows", "styles", "untouched")
 
     def __init__(
         self,
@@ -64,6 +68,28 @@ class Portable:
             way == TEXT and not column.format for column, way in zip(remote, how, strict=True)
         )
         """Whether the messages hold this very text, in UTF-8."""
+        self.styles: dict[str, str] = {}
+        """Settings under which the input functions have to read it. None, as a rule: but where a
+        date, or what may hold one, is declared for a column that is none, nobody knows what there
+        is to rewrite, and C dblink reads it as the remote server would."""
+        if any(
+            (oid in _MAY_HOLD_DATES or oid >= FIRST_USER_OID)
+            and (column.type_oid not in _MAY_HOLD_DATES or column.format)
+            for column, oid in zip(remote, oids, strict=True)
+        ):
+            self.styles = read_as_remote(context)
+
+
+def read_as_remote(context: Context) -> dict[str, str]:
+    """The settings of a session that reads dates and intervals as the remote server would.
+
+    Input heeds the order of day and month only. The other half of DateStyle, how dates are
+    written, becomes ISO, in which nobody can go wrong.
+    """
+    return {
+        "DateStyle": "ISO, " + context.date_style.rpartition(" ")[2],
+        "IntervalStyle": context.interval_style,
+    }
 
 
 def converter(how: Sequence[int | Decoder], context: Context) -> RowConverter:

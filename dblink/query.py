@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import pgwire
 from dblink import columns as column_lists
@@ -205,6 +206,7 @@ class Reader:
         context, certain = self._context()
         passed_on = False
 
+        @cache
         def portable() -> Portable:
             oids = None if self.declared is None else [d.type_oid for d in self.declared]
             return Portable(rows.columns, oids, context, certain=certain)

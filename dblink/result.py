@@ -167,6 +167,12 @@ class Result:
             yield frames if portable.untouched else portable.rows(frames)
 
     @property
+    def styles(self) -> dict[str, str]:
+        """Settings (DateStyle, IntervalStyle) under which a caller that converts by itself has to
+        read the text; none, as a rule: then it means the same under any. An addition."""
+        return {} if self._conversion is None else dict(self._conversion.portable().styles)
+
+    @property
     def size(self) -> int | None:
         """How many bytes the rows came in, DataRow messages, once all have come; None while some
         are still on the wire. An addition."""

@@ -241,6 +241,37 @@ def test_dates_mean_the_same_everywhere(
     assert (raw == SAME) is ((style, intervals) == ("ISO, DMY", "postgres"))
 
 
+@pytest.mark.parametrize(
+    ("sql", "oid", "styled"),
+    [
+        ("'03.02.2001'::text", DATE, True),
+        ("'-1 2:03:04'::text", INTERVAL, True),
+        ("ARRAY['03.02.2001']", 1182, True),
+        ("'03.02.2001'::text", 50_000, True),  # a domain over date, perhaps
+        ("DATE '2001-02-03'", DATE, False),
+        ("DATE '2001-02-03'", 50_000, False),
+        ("DATE '2001-02-03'", TEXT, False),
+        ("'03.02.2001'::text", TEXT, False),
+        ("1", INTEGER, False),
+    ],
+)
+def test_text_that_is_to_be_read_as_the_remote_would(
+    session: dblink.Session, sql: str, oid: int, styled: bool
+) -> None:
+    session.dblink_exec("c", "SET DateStyle = 'German, DMY'; SET IntervalStyle = 'sql_standard'")
+    result = session.dblink("c", f"SELECT {sql}", columns=declared(oid))
+    wanted = {"DateStyle": "ISO, DMY", "IntervalStyle": "sql_standard"}
+    assert result.styles == (wanted if styled else {})
+    ((value,),) = result
+    assert ("2001-02-03" in str(value)) is (sql.startswith("DATE") and oid != TEXT)
+
+
+def test_other_results_have_no_styles(session: dblink.Session) -> None:
+    assert session.dblink("c", "SELECT '03.02.2001'::text").styles == {}
+    assert session.dblink("c", "SET work_mem = '1MB'", columns=declared(TEXT)).styles == {}
+    assert session.dblink("c", "SELECT 1/0", False, columns=declared(DATE)).styles == {}
+
+
 def test_a_style_that_is_not_certain(session: dblink.Session) -> None:
     with raises("22007"):
         session.dblink(
