@@ -252,8 +252,8 @@ BEGIN
     session, pg_catalog.format('SELECT %L::pg_catalog.text', sealed));
 END $function$;
 
--- Makes the table of a large answer, with columns c1, c2, … of text, which `reader` can read and the
--- caller can write to by COPY … (FREEZE) in the same transaction.
+-- Makes the table of a large answer, with columns c1, c2, ... of text, which `reader` can read and the
+-- caller can write to by COPY ... (FREEZE) in the same transaction.
 CREATE OR REPLACE FUNCTION dblink_gateway.make(
   name pg_catalog.text, columns pg_catalog.int4, reader pg_catalog.text
 ) RETURNS void LANGUAGE plpgsql VOLATILE
