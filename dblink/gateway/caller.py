@@ -21,18 +21,19 @@ _IN_TRANSACTION: Final = b"T"[0]
 class SessionCaller:
     """See `dblink.gateway.seam.Caller`."""
 
-    def __init__(self, engine: Engine, database: Database, process_id: int) -> None:
+    def __init__(self, engine: Engine, database: Database, process_id: int, user: str) -> None:
         self._engine = engine
         self._database = database
         self._process_id = process_id
+        self._user = user
         self._registered: Registered | None = None
         self._worker: Worker | None = None
         self._ended: asyncio.Event | None = None
 
     async def open(self) -> None:
         """See `seam.Caller.open`. Nothing is raised."""
-        database, pid = self._database, self._process_id
-        self._registered = await self._engine.aside(lambda: database.register(pid))
+        database, pid, user = self._database, self._process_id, self._user
+        self._registered = await self._engine.aside(lambda: database.register(pid, user))
 
     def call(self, payload: bytes) -> None:
         """See `seam.Caller.call`."""

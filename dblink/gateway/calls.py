@@ -23,8 +23,13 @@ VERSION: Final = 1
 MAX_COLUMNS: Final = 1664
 """What a column definition list may have (MaxTupleAttributeNumber)."""
 
+LARGE: Final = 2**20
+"""Characters that a call may have beside what it holds of text: each may become an object."""
+
+_STRING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NUMBER: Final = re.compile(r"[0-9a-f]{32}")
 _NUMBER_IN_PART: Final = re.compile(r'"n"\s*:\s*"([0-9a-f]{32})"')
+_PROOF: Final = re.compile(r"[0-9a-f]{64}")
 _SQLSTATE: Final = re.compile(r"[0-9A-Z]{5}")
 _MAX_DIMENSIONS: Final = 6
 _MAX_OID: Final = 2**32 - 1
@@ -58,10 +63,11 @@ class Call(Message):
     """A call of `function` with `arguments`.
 
     `types` are the declared columns, (name, OID) each, if the function has them; `role` is whom
-    the caller says it runs as, and `snapshots` whether what is committed now can be seen by it.
+    the caller says it runs as, and `proof` shows that it may read the session's secret (empty: it
+    does not); `snapshots`: whether it sees what is committed now.
     """
 
-    __slots__ = ("arguments", "function", "role", "snapshots", "types")
+    __slots__ = ("arguments", "function", "proof", "role", "snapshots", "types")
 
     def __init__(
         self,
@@ -71,6 +77,7 @@ class Call(Message):
         arguments: Sequence[object],
         types: Sequence[tuple[str, int]] | None,
         role: str,
+        proof: str,
         snapshots: bool,
     ) -> None:
         super().__init__(number, bell)
@@ -78,6 +85,7 @@ class Call(Message):
         self.arguments = tuple(arguments)
         self.types = types
         self.role = role
+        self.proof = proof
         self.snapshots = snapshots
 
     @property
@@ -100,6 +108,8 @@ def decode(payload: bytes, codec: str) -> Call | Told:
     """The message in `payload`: base64 of JSON in the encoding `codec`. Raises Malformed."""
     try:
         text = binascii.a2b_base64(payload).decode(codec)
+        if len(text) > LARGE and len(_STRING.sub("", text)) > LARGE:
+            raise Malformed("it has too many parts", number_in(payload[:4096]))
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"not JSON in base64 ({type(error).__name__})") from None
@@ -152,7 +162,8 @@ def _call(number: str, bell: int | None, document: dict[str, object]) -> Call:
         arguments,
         _types(document.get("types")),
         str(role),
-        document.get("iso") in _SNAPSHOT_PER_STATEMENT,
+        _proof(document.get("proof")),
+        str(document.get("iso")) in _SNAPSHOT_PER_STATEMENT,
     )
     if call.declared and call.types is None:
         raise Malformed("it declares no columns")
@@ -198,6 +209,14 @@ def _bell(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and value in (0, 1):
         return value
     raise Malformed("its bell is neither 0 nor 1")
+
+
+def _proof(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str) and _PROOF.fullmatch(value):
+        return value
+    raise Malformed("its proof is none")
 
 
 def _types(value: object) -> tuple[tuple[str, int], ...] | None:

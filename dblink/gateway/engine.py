@@ -47,13 +47,13 @@ class Database:
         self._told = ""
         self._not_before = 0.0
 
-    def register(self, pid: int) -> Registered | None:
-        """Register a session; None if there is nothing for the gateway to do in this database.
-        Why is logged once."""
+    def register(self, pid: int, user: str) -> Registered | None:
+        """Register a session of `user`; None if there is nothing for the gateway to do in this
+        database. Why is logged once."""
         if time.monotonic() < self._not_before:
             return None
         try:
-            registered = self.side.register(pid)
+            registered = self.side.register(pid, user)
         except NotSetUp as why:
             self._tell(f"no dblink in database {self.name!r}: {why}; see dblink setup")
         except (errors.ProgrammingError, errors.NotSupportedError) as error:
@@ -117,14 +117,14 @@ class Engine:
         self._stopping = threading.Event()
         self._janitor: threading.Thread | None = None
 
-    def caller(self, database: str, process_id: int) -> SessionCaller:
+    def caller(self, database: str, process_id: int, user: str) -> SessionCaller:
         """See `seam.Engine.caller`."""
         if self._janitor is None:
             self._janitor = threading.Thread(
                 target=self._clean_up, name="dblink janitor", daemon=True
             )
             self._janitor.start()
-        return SessionCaller(self, self.database(database), process_id)
+        return SessionCaller(self, self.database(database), process_id, user)
 
     async def close(self) -> None:
         """End, after all callers have been closed."""

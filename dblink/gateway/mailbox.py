@@ -90,6 +90,7 @@ class Mailbox:
             self._wake.acquire()
             with self._guard:
                 if self.closed:
+                    self._ring()
                     return None
                 job, self._waiting = self._waiting, None
                 if job is not None:

@@ -272,7 +272,9 @@ class Relay:
             return
         self._server.received = self._keep
         self._server.hold(NOT_YET)
-        self._caller = self._gateway.engine.caller(self._startup.database, self.process_id)
+        self._caller = self._gateway.engine.caller(
+            self._startup.database, self.process_id, self._startup.user
+        )
         self._start(self._open(self._caller))
 
     def _keep(self, data: bytes | bytearray, end: int) -> None:
@@ -407,8 +409,7 @@ class Relay:
         if reason and not self._finished:
             log.info("%s: the server's connection has ended: %s", self, reason)
         self.busy = False  # there is nothing to be cancelled
-        if not self.begun and self._early:
-            self.client.send(bytes(self._early))
+        self.client.send(self._walk.rest() if self.begun else bytes(self._early))
         self.end()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

@@ -53,9 +53,9 @@ class Caller(Protocol):
 class Engine(Protocol):
     """Makes the callers of a gateway."""
 
-    def caller(self, database: str, process_id: int) -> Caller:
-        """The caller of a session that has just been let into `database`; `process_id` is that of
-        its server process."""
+    def caller(self, database: str, process_id: int, user: str) -> Caller:
+        """The caller of a session of `user`, who has just been let into `database`; `process_id` is
+        that of its server process."""
         ...
 
     async def close(self) -> None:

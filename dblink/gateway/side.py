@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,8 +25,8 @@ logger = logging.getLogger("dblink.gateway")
 BELLS: Final = 1684827755
 """Namespace of the advisory locks that callers wait on: (this, pid * 2 + bell)."""
 
-LIVENESS: Final = 1684827756
-"""Namespace of the lock by which a gateway tells that it lives: (this, pid of its side)."""
+NAME: Final = "dblink_gateway"
+"""The application_name by which the functions recognise a side connection that lives."""
 
 TIMEOUT: Final = 30.0
 """Seconds for a statement of the side's: all are short; a server that does not answer is gone."""
@@ -55,28 +56,26 @@ _SET_ALL: Final = (
 _VERSION: Final = "SELECT dblink_gateway.version()"
 
 _ABOUT: Final = """
-SELECT pg_catalog.pg_backend_pid()::pg_catalog.text,
-       pg_catalog.pg_is_in_recovery()::pg_catalog.text,
-       pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(n.nspowner)),
-       (n.nspowner OPERATOR(pg_catalog.<>) r.oid)::pg_catalog.text,
-       EXISTS (SELECT FROM pg_catalog.pg_default_acl AS d
-               WHERE d.defaclrole OPERATOR(pg_catalog.=) r.oid
-               AND d.defaclobjtype OPERATOR(pg_catalog.=) 'r')::pg_catalog.text
-FROM pg_catalog.pg_namespace AS n, pg_catalog.pg_roles AS r
-WHERE n.nspname OPERATOR(pg_catalog.=) 'dblink_gateway'
-  AND r.rolname OPERATOR(pg_catalog.=) CURRENT_USER
+SELECT pg_catalog.pg_backend_pid()::pg_catalog.text, pg_catalog.pg_is_in_recovery()::pg_catalog.text
 """
 
+# A session that is known already, since only the side was lost, keeps its secret.
 _REGISTER: Final = """
-INSERT INTO dblink_gateway.session AS s (pid, side_pid)
-VALUES ($1::pg_catalog.int4, $2::pg_catalog.int4)
-ON CONFLICT (pid) DO UPDATE SET side_pid = excluded.side_pid, call = NULL, answer = NULL
+INSERT INTO dblink_gateway.session AS s (pid, side_pid, secret)
+VALUES ($1::pg_catalog.int4, $2::pg_catalog.int4, $3)
+ON CONFLICT (pid) DO UPDATE SET side_pid = excluded.side_pid, side_role = excluded.side_role,
+  secret = excluded.secret, call = NULL, answer = NULL
 """
 
+# A pooler between us and the server would make process ids up.
 _LOGIN: Final = """
 SELECT r.oid::pg_catalog.text, r.rolname
 FROM pg_catalog.pg_stat_get_activity($1::pg_catalog.int4) AS a
 JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) a.usesysid
+JOIN pg_catalog.pg_database AS d ON d.oid OPERATOR(pg_catalog.=) a.datid
+WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
+  AND ($2::pg_catalog.text OPERATOR(pg_catalog.=) ''
+       OR r.rolname OPERATOR(pg_catalog.=) $2::pg_catalog.name)
 """
 
 _PREPARE: Final = f"""
@@ -106,7 +105,7 @@ def connect(conninfo: str, database: str) -> pgwire.Connection:
     connection = pgwire.connect(
         conninfo,
         dbname=database,
-        application_name="dblink_gateway",
+        application_name=NAME,
         client_encoding="UTF8",
         connect_timeout=10,
     )
@@ -120,14 +119,16 @@ def connect(conninfo: str, database: str) -> pgwire.Connection:
 
 
 class Registered:
-    """A client session that the database knows of: process id and login role."""
+    """A client session that the database knows of: process id, login role, and a `secret` that the
+    session's superusers can read and nobody else."""
 
-    __slots__ = ("bells", "function", "pid", "role", "role_oid")
+    __slots__ = ("bells", "function", "pid", "role", "role_oid", "secret")
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.role = ""
         self.role_oid = "0"
+        self.secret = secrets.token_hex(16)
         self.bells: set[int] = set()
         """Those that the side holds now."""
         self.function = False
@@ -142,16 +143,14 @@ class Side:
     """
 
     def __init__(self, conninfo: str, database: str, sweep: Callable[[pgwire.Connection], None]):
-        """`sweep` is called with each new connection, before any session is registered."""
+        """`sweep` is called with each new connection, after the living sessions have been
+        registered with it."""
         self.conninfo = conninfo
         self.database = database
         self._sweep = sweep
         self._lock = threading.Lock()
         self._connection: pgwire.Connection | None = None
         self._sessions: dict[int, Registered] = {}
-        self._owner = ""
-        self._foreign_owner = False
-        self.has_default_privileges = False
         self.pid = 0
         self.codec = "utf-8"
         """Python codec of the database's encoding."""
@@ -167,19 +166,22 @@ class Side:
         """Whether there are sessions, and no connection that could tell them anything."""
         return bool(self._sessions) and self._open_now is None
 
-    def register(self, pid: int) -> Registered:
-        """Have the functions of the session `pid` find a gateway.
+    def register(self, pid: int, user: str = "") -> Registered:
+        """Have the functions of the session `pid` find a gateway. `user`: who logged in, if that
+        is to be compared with what the server says.
 
         Raises NotSetUp, or what connecting raises; then it is as if there were no gateway.
         """
         session = Registered(pid)
+        if not user.isascii():
+            user = ""  # in an encoding that nobody has told us
 
         def register(connection: pgwire.Connection) -> None:
-            self._register(connection, session)
-            rows = connection.query_text(_LOGIN, (pid,), timeout=TIMEOUT)
+            rows = connection.query_text(_LOGIN, (pid, user), timeout=TIMEOUT)
             if not rows:
-                raise NotSetUp(f"no server process {pid}")
+                raise NotSetUp(f"process {pid} is not the session's: is there a pooler between?")
             session.role_oid, session.role = str(rows[0][0]), str(rows[0][1])
+            self._register(connection, session)
 
         self._do(register)
         self._sessions[pid] = session
@@ -196,7 +198,7 @@ class Side:
             session.bells.clear()
             connection.query(_FORGET, (session.pid,), timeout=TIMEOUT)
             if session.function:
-                connection.query(f"DROP FUNCTION IF EXISTS {_function(session.pid)}")
+                connection.query(f"SELECT dblink_gateway.drop('{{reply_{session.pid}}}')")
 
         with self._lock:
             connection = self._open_now
@@ -213,7 +215,8 @@ class Side:
         if snapshots:
             put = f"EXECUTE put({session.pid}, '{number}', {_literal(text)})"
         else:
-            put = self._function(session, text, number)
+            sealed = seal(text, number)
+            put = f"SELECT dblink_gateway.keep({session.pid}, '{sealed}')"
         self._do(lambda connection: self._put(connection, session, put, bell))
         session.function = session.function or not snapshots
 
@@ -269,10 +272,10 @@ class Side:
         connection = connect(self.conninfo, self.database)
         try:
             self._check(connection)
-            self._sweep(connection)
             for session in self._sessions.values():
                 session.bells.clear()
                 self._register(connection, session)
+            self._sweep(connection)
         except BaseException:
             connection.close()
             raise
@@ -290,19 +293,13 @@ class Side:
         if about[1] == "true":
             raise NotSetUp("it is a hot standby, which nothing can be written to")
         self.pid = int(about[0] or 0)
-        self._owner, self._foreign_owner = about[2] or "", about[3] == "true"
-        self.has_default_privileges = about[4] == "true"
         encoding = connection.info.parameters.get("server_encoding", "UTF8")
         self.codec = _codec(encoding)
         connection.query(_PREPARE, timeout=TIMEOUT)
-        connection.query(
-            f"SELECT pg_catalog.pg_advisory_lock({LIVENESS}, pg_catalog.pg_backend_pid())",
-            timeout=TIMEOUT,
-        )
 
     def _register(self, connection: pgwire.Connection, session: Registered) -> None:
         with connection.pipeline(timeout=TIMEOUT) as pipeline:
-            pipeline.execute(_REGISTER, (session.pid, self.pid))
+            pipeline.execute(_REGISTER, (session.pid, self.pid, session.secret))
             pipeline.sync()
             taken = [pipeline.query(_TAKE_BELL, (session.pid * 2 + bell,)) for bell in (0, 1)]
         session.bells = {bell for bell in (0, 1) if taken[bell].result().scalar()}
@@ -330,21 +327,6 @@ class Side:
             raise
         session.bells.update(m for m, taken in zip(missing, done.rows[0], strict=False) if taken)
         session.bells.difference_update(rung)
-
-    def _function(self, session: Registered, text: str, number: str) -> str:
-        name = _function(session.pid)
-        create = (
-            f"CREATE OR REPLACE FUNCTION {name} RETURNS pg_catalog.text LANGUAGE sql"
-            f" AS $$SELECT '{seal(text, number)}'::pg_catalog.text$$"
-        )
-        if session.function:
-            return create
-        grant = f"; GRANT EXECUTE ON FUNCTION {name} TO {self._owner}" * self._foreign_owner
-        return f"{create}; REVOKE ALL ON FUNCTION {name} FROM PUBLIC{grant}"
-
-
-def _function(pid: int) -> str:
-    return f"dblink_gateway.reply_{pid}()"
 
 
 def _literal(text: str) -> str:

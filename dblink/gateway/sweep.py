@@ -1,6 +1,6 @@
 """What a gateway that crashed has left is swept by the next one that comes to the database.
 
-A living gateway holds a lock that tells so: what belongs to its sessions is left alone.
+What belongs to the sessions of a gateway that lives is left alone.
 """
 
 from __future__ import annotations
@@ -10,21 +10,17 @@ from typing import Final
 
 import pgwire
 from dblink.gateway.replies import drop_table
-from dblink.gateway.side import LIVENESS, TIMEOUT
+from dblink.gateway.side import NAME, TIMEOUT
 from pgwire import errors
 
 logger = logging.getLogger("dblink.gateway")
 
-# The lock counts only in the hands of the side itself: anybody may take it.
+# Of everything that tells that a side connection lives, these cannot be had by somebody else.
 _DEAD: Final = f"""
 DELETE FROM dblink_gateway.session AS s WHERE NOT EXISTS (
-  SELECT FROM pg_catalog.pg_locks AS l, pg_catalog.pg_database AS d
-  WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.granted
-  AND d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
-  AND l.database OPERATOR(pg_catalog.=) d.oid
-  AND l.classid OPERATOR(pg_catalog.=) {LIVENESS}::pg_catalog.oid
-  AND l.objid OPERATOR(pg_catalog.=) s.side_pid::pg_catalog.oid
-  AND l.pid OPERATOR(pg_catalog.=) s.side_pid)
+  SELECT FROM pg_catalog.pg_stat_get_activity(s.side_pid) AS a
+  WHERE a.usesysid OPERATOR(pg_catalog.=) s.side_role
+  AND a.application_name OPERATOR(pg_catalog.=) '{NAME}')
 """
 
 _NO_SESSION: Final = """
@@ -65,7 +61,7 @@ def sweep(connection: pgwire.Connection) -> None:
         for (name,) in tables:
             drop_table(connection, str(name))
         for (name,) in functions:
-            connection.query(f"DROP FUNCTION IF EXISTS dblink_gateway.{name}()", timeout=TIMEOUT)
+            connection.query(f"SELECT dblink_gateway.drop('{{{name}}}')", timeout=TIMEOUT)
     except errors.DatabaseError as error:
         if connection.closed:
             raise

@@ -1,14 +1,19 @@
 """What a caller may do: as the side connection says, never as the caller says.
 
 The login role is what the server tells of the session's process. The role that a call claims to
-run as counts only if the login role could become it by SET ROLE.
+run as counts only if the login role could become it by SET ROLE. That is not enough for what only
+a superuser may do: code of somebody else may run in a superuser's session, as that somebody. So
+such a call brings a proof, made of a secret that only superusers and our functions' owner can read.
 """
 
 from __future__ import annotations
 
+from hashlib import sha256
+from hmac import compare_digest
 from typing import Final
 
 from dblink import messages
+from dblink.gateway.calls import Call
 from dblink.gateway.side import Registered, Side
 
 _MAY_BECOME: Final = (
@@ -48,19 +53,21 @@ WHERE s.srvname OPERATOR(pg_catalog.=) $1 AND r.rolname OPERATOR(pg_catalog.=) $
 
 
 class CallersPrivileges:
-    """See `dblink.security.Privileges`: those of the session `registered`. `claimed` is the role
-    that the call of the moment says it runs as."""
+    """See `dblink.security.Privileges`: those of the session `registered`."""
 
     def __init__(self, side: Side, registered: Registered) -> None:
         self._side = side
+        self._registered = registered
         self._login = registered.role_oid
-        self._name = registered.role
-        self._connect_u_owner: str | None = None
         self._claimed = registered.role
+        self._proved = False
+        self._connect_u_owner: str | None = None
 
-    def call_of(self, claimed: str) -> None:
-        """A call begins, and claims to run as this role."""
-        self._claimed = claimed
+    def begin(self, call: Call) -> None:
+        """A call begins, whose privileges count from now on."""
+        proof = sha256((self._registered.secret + call.number).encode()).hexdigest()
+        self._proved = compare_digest(proof, call.proof)
+        self._claimed = call.role
         self._connect_u_owner = None
 
     def effective(self) -> str:
@@ -68,13 +75,15 @@ class CallersPrivileges:
         return self._effective()[0]
 
     def superuser(self) -> bool:
-        """Whether that role is a superuser."""
-        return self._effective()[1]
+        """Whether that role is a superuser, and has proved it."""
+        return self._proved and self._effective()[1]
 
     def connect_u_owner(self, arguments: int) -> str | None:
         """Check EXECUTE on the dblink_connect_u of so many `arguments`, for the login role or one
-        that it may become: inside the function the caller runs as its owner. Returns the owner.
-        Raises 42501."""
+        that it may become. Returns the owner, as whom the caller runs inside of it, which it has
+        to prove. Raises 42501."""
+        if not self._proved:
+            raise messages.function_forbidden("dblink_connect_u")
         rows = self._side.query(_CONNECT_U, (self._login, str(arguments)))
         if not rows:
             raise messages.function_forbidden("dblink_connect_u")
@@ -91,5 +100,5 @@ class CallersPrivileges:
     def _effective(self) -> tuple[str, bool]:
         rows = self._side.query(_EFFECTIVE, (self._login, self._claimed))
         if not rows:  # dropped in the middle of its session
-            return self._name, False
+            return self._registered.role, False
         return str(rows[0][0]), rows[0][1] == "true"

@@ -170,7 +170,7 @@ class Worker:
     def _begin(self, call: Call) -> None:
         self._address(call)
         self._snapshots = call.snapshots
-        self._privileges.call_of(call.role)
+        self._privileges.begin(call)
         self._notices.clear()
         self._query = _query_of(call)
 
