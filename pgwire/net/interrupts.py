@@ -126,8 +126,8 @@ class interruptible:
 
     def _ask(self) -> None:
         innermost = here.block
-        here.block = None  # so that the check may wait, too
         try:
+            here.block = None  # so that the check may wait, too
             assert self._check is not None  # or nobody would ask
             self._check()
         except BaseException as error:
