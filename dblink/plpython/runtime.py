@@ -27,7 +27,7 @@ from pgwire.types.context import Context
 CHECK_EVERY = 0.1
 """Seconds between two looks at the backend's interrupts during a wait."""
 
-GRACE = 5.0
+GRACE = 1.0
 """Seconds that a remote server has, after an interrupt, to end what it is doing."""
 
 KEPT_CALLS = 64
@@ -100,6 +100,7 @@ class Runtime:
                 *json.loads(arguments), columns=converted_by_caller(json.loads(types))
             )
             answer.result = result
+            answer.saved = self._local.set(result.styles)
             as_text = text_rows(len(result.columns), Context())
             runs = result.portable()
         while answer.error is None:
@@ -113,9 +114,16 @@ class Runtime:
             yield from batch
 
     def outcome(self, call: str) -> str | None:
-        """What `rows` has left to tell, when they have been taken: their error, their notices."""
+        """What `rows` has left to tell, when they have been taken: their error, their notices.
+
+        Until then the settings are those under which their text is to be read.
+        """
         answer = self._calls.pop(call, None)
-        return answer.as_json() if answer is not None and answer.tells else None
+        if answer is None:
+            return None
+        with self._answering(answer):
+            self._local.set(answer.saved)
+        return answer.as_json() if answer.tells else None
 
     def abandon(self, call: str, cancel: bool) -> None:
         """The statement that took the rows of a call has failed, and wants no more of them.
@@ -152,11 +160,13 @@ class Runtime:
 
 
 class Answer:
-    """What a call came to; `result` gives the rows that are streamed."""
+    """What a call came to. Of rows that stream, `result` gives them, and `saved` are the settings
+    that are to be restored after them; a statement that fails restores them by itself."""
 
-    __slots__ = ("error", "notices", "result", "rows", "value")
+    __slots__ = ("error", "notices", "result", "rows", "saved", "value")
 
     def __init__(self) -> None:
+        self.saved: dict[str, str] = {}
         self.result: Result | None = None
         self.value: str | None = None
         self.rows: list[list[str | None]] | None = None

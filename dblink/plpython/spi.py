@@ -7,7 +7,7 @@ asked for as the text of a composite value, which holds every field as its outpu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from dblink import messages
@@ -112,6 +112,16 @@ class SpiLocal:
         """See `Local.parameter`."""
         rows = self.query("SELECT pg_catalog.current_setting($1, true)", (name,))
         return rows[0][0] or ""
+
+    def set(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """Set parameters to the end of the transaction. Returns what those that changed were."""
+        before = {}
+        for name, value in settings.items():
+            current = self.parameter(name)
+            if current != value:
+                self.query("SELECT pg_catalog.set_config($1, $2, true)", (name, value))
+                before[name] = current
+        return before
 
     def close(self) -> None:
         """See `Local.close`: there is nothing to end."""

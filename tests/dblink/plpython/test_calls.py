@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 import pgwire
+from dblink.plpython import install
 from pgwire.testing.cluster import Cluster
 from tests.dblink.kit import raises, running
 
@@ -146,6 +147,28 @@ def test_an_input_function_refuses(
     assert typed.query("SELECT * FROM dblink('c', 'SELECT 1') AS t(a int)").rows == [(1,)]
 
 
+def test_text_is_read_in_the_style_of_the_remote_server(sql: pgwire.Connection) -> None:
+    shown = "SELECT current_setting('DateStyle'), current_setting('IntervalStyle')"
+    local = sql.query(shown).rows
+    sql.query("SELECT dblink_exec('c', 'SET DateStyle = German; SET IntervalStyle = sql_standard')")
+    for query in (
+        "SELECT date '2013-03-12', interval '-1 day -2:03:04'",
+        "SELECT text '12.03.2013', text '-1 2:03:04'",
+    ):
+        rows = sql.query_text("SELECT * FROM dblink('c', $1) AS t(a date, b interval)", (query,))
+        assert rows == [("2013-03-12", "-1 days -02:03:04")]
+        assert sql.query(shown).rows == local
+    wrong = "SELECT * FROM dblink('c', $$SELECT text '13.13.2013'$$) AS t(a date)"
+    with raises("22008"):
+        sql.query(wrong)
+    assert sql.query(shown).rows == local
+    sql.execute("BEGIN; SAVEPOINT s")
+    with raises("22008"):
+        sql.query(wrong)
+    sql.execute("ROLLBACK TO s")
+    assert sql.query(shown).rows == local
+
+
 def test_a_failed_conversion_lets_the_remote_statement_end(
     sql: pgwire.Connection, admin: pgwire.Connection
 ) -> None:
@@ -238,6 +261,29 @@ def test_the_local_database_is_this_one(sql: pgwire.Connection, python_cluster: 
     with raises("42P01", 'relation "My Table" does not exist'):
         sql.query("SELECT * FROM dblink_get_pkey('\"My Table\"')")
     assert sql.query("SELECT dblink_get_connections()").rows == [(["c"],)]
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_in_a_database_of_another_encoding(
+    python_cluster: Cluster, package: str, far: str, encoding: str
+) -> None:
+    with pgwire.connect(python_cluster.conninfo()) as admin:
+        admin.execute(f"CREATE DATABASE encoded ENCODING '{encoding}' TEMPLATE template0")
+    try:
+        with pgwire.connect(python_cluster.conninfo("encoded")) as connection:
+            install(connection, folders=[package])
+            connection.query("SELECT dblink_connect('c', $1)", (far,))
+            call = "SELECT * FROM dblink('c', $1) AS t(a text, b varchar(2))"
+            assert connection.query(call, ("SELECT 'ä', chr(228)",)).rows == [("ä", "ä")]
+            with raises("P0001", "ä"):
+                connection.query("SELECT dblink_exec('c', $1)", ("DO $$BEGIN RAISE 'ä'; END$$",))
+            if encoding == "LATIN1":
+                with raises("22P05"):
+                    connection.query(call, ("SELECT chr(8364), 'x'",))
+            assert connection.query(call, ("SELECT 'a', 'b'",)).rows == [("a", "b")]
+    finally:
+        with pgwire.connect(python_cluster.conninfo()) as admin:
+            admin.execute("DROP DATABASE encoded WITH (FORCE)")
 
 
 def test_notifications(sql: pgwire.Connection, admin: pgwire.Connection) -> None:
