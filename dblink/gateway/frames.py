@@ -124,6 +124,11 @@ class Walk:
             pieces.append(data[start:end])
         return b"".join(pieces)
 
+    def rest(self) -> bytes:
+        """What is held although the server has ended: the beginning of a frame."""
+        held, self._held = self._held, bytearray()
+        return b"" if _call_at(held, 0, len(held)) >= 0 else bytes(held)
+
     def _resume(self, data: bytes | bytearray, end: int, pieces: list[bytes | bytearray]) -> int:
         """Go on with the frame that the last piece has cut; where the next one begins."""
         if self._left:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from dblink.gateway.engine import Engine as MakeEngine
 from dblink.gateway.leg import Leg, Room
@@ -20,6 +20,9 @@ from dblink.gateway.upstream import Upstream
 from pgwire import conninfo, errors
 
 log = logging.getLogger("dblink.gateway")
+
+_FAREWELL: Final = 5.0
+"""Seconds that it may take, in the end, to cancel what is still running."""
 
 
 class Gateway:
@@ -81,6 +84,7 @@ class Gateway:
         self._sessions: set[Relay] = set()
         self._keys: dict[int, list[Relay]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._watch: asyncio.Task[None] | None = None
         self._changed: asyncio.Event | None = None
         self._ended: asyncio.Event | None = None
 
@@ -105,7 +109,7 @@ class Gateway:
         for host, port in self.addresses:
             log.info("listening on %s:%d", host, port)
         if self._idle_timeout is not None:
-            self._start(self._end_idle(self._idle_timeout))
+            self._watch = self._start(self._end_idle(self._idle_timeout))
 
     async def serve_forever(self) -> None:
         """Serve until `stop` has been called, and is through."""
@@ -124,11 +128,19 @@ class Gateway:
         await self._emptied(deadline)
         for relay in list(self._relays):
             relay.tell(SHUTDOWN)
-        await self._emptied(None)
+        if self._watch is not None:
+            self._watch.cancel()
+        # Cancel requests are on their way, and calls are being ended.
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_FAREWELL)
         await self.engine.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for leg in list(self.room.legs):
+            leg.abort()  # whose peer does not take what is left for it
+        while self.room.legs:
+            await asyncio.sleep(0)
         self._ended.set()
 
     async def __aenter__(self) -> Self:
@@ -234,10 +246,11 @@ class Gateway:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), seconds)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 async def _close(caller: Caller) -> None:

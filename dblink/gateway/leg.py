@@ -28,16 +28,13 @@ class Room:
     """What the connections of one event loop receive into, all of them: what has come is dealt with
     before the next one is read from, so that idle connections cost no memory."""
 
-    __slots__ = ("data", "view")
+    __slots__ = ("data", "legs", "view")
 
     def __init__(self) -> None:
+        self.legs: set[Leg] = set()
+        """The connections that there are."""
         self.data = bytearray(ROOM)
         self.view = memoryview(self.data)
-
-
-def room_for_a_leg(shared: Room) -> Room:
-    """`shared`, or a room of its own where the loop reads into it while others are dealt with."""
-    return Room() if sys.platform == "win32" else shared
 
 
 class Leg(asyncio.BufferedProtocol):
@@ -58,7 +55,9 @@ class Leg(asyncio.BufferedProtocol):
         self.layer: TLSLayer | None = None
         self.transport: asyncio.Transport | None = None
         self.made: Callable[[], None] | None = None
-        self._room = room_for_a_leg(room)
+        # Some loops read into a room while others are dealt with.
+        self._room = Room() if sys.platform == "win32" else room
+        self._legs = room.legs
         self._shaking_hands = False
         self._held = 0
         self._over = False
@@ -76,6 +75,7 @@ class Leg(asyncio.BufferedProtocol):
         """Take over a connection, whose TLS, if it has one, is `layer`."""
         self.transport = transport
         self.layer = layer
+        self._legs.add(self)
         transport.set_write_buffer_limits(high=ROOM)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -96,6 +96,7 @@ class Leg(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The loop has closed the connection."""
+        self._legs.discard(self)
         if self._linger is not None:
             self._linger.cancel()
         self._end(str(exc) if exc is not None else "")

@@ -11,7 +11,7 @@ import pytest
 
 import pgwire
 from dblink.gateway import Running
-from pgwire import errors
+from pgwire import errors, sqlstates
 from pgwire.protocol.backend import ErrorResponse
 from pgwire.protocol.frontend import CancelRequest, Query, Terminate
 from pgwire.testing.cluster import Cluster
@@ -47,23 +47,21 @@ def sessions_of(admin: pgwire.Connection, name: str) -> int:
     return int(told[0])
 
 
+def cancelled(connection: pgwire.Connection) -> None:
+    with pytest.raises(sqlstates.QueryCanceled):
+        connection.execute("SELECT pg_sleep(60)")
+
+
 @pytest.mark.parametrize("version", ["3.0", "3.2"])
 def test_a_cancel_request_is_relayed(relay: Running, local: str, version: str) -> None:
     name = f"cancel {version}"
     where = login_of(relay, application_name=name, max_protocol_version=version)
     with pgwire.connect(where) as connection, pgwire.connect(local) as admin:
-
-        def cancel() -> None:
-            until(lambda: running_in(admin, name) == 1)
-            connection.cancel()
-
-        thread = threading.Thread(target=cancel)
-        thread.start()
-        try:
-            with pytest.raises(errors.QueryCanceled):
-                connection.execute("SELECT pg_sleep(60)")
-        finally:
-            thread.join()
+        waiting = threading.Thread(target=cancelled, args=(connection,))
+        waiting.start()
+        until(lambda: running_in(admin, name) == 1)
+        connection.cancel()
+        waiting.join()
         assert connection.query("SELECT 1").rows == [(1,)]
 
 
@@ -97,7 +95,7 @@ def test_what_a_client_that_is_gone_was_running_is_cancelled(
         wire = Wire(relay.addresses[0])
         wire.log_in(application_name=name)
         seconds = 0.5 if politely else 60
-        wire.send(Query(b"CREATE TEMP TABLE x AS SELECT pg_sleep(%f)" % seconds).encode())
+        wire.send(Query(b"SELECT pg_sleep(%f)" % seconds).encode())
         until(lambda: running_in(admin, name) == 1)
         started = time.monotonic()
         if politely:
@@ -243,3 +241,16 @@ def test_terminate_ends_it(relay: Running) -> None:
         wire.log_in()
         wire.send(Terminate().encode())
         assert wire.rest() == b""
+
+
+def test_stopping_does_not_wait_for_who_does_not_read(
+    relaying: Callable[..., Running], local: str
+) -> None:
+    gateway = relaying(local)
+    with Wire(gateway.addresses[0]) as wire:
+        wire.log_in()
+        wire.send(Query(b"SELECT repeat('x', 1000) FROM generate_series(1, 100000)").encode())
+        wire.frame()
+        started = time.monotonic()
+        gateway.close(grace=0.1)
+        assert time.monotonic() - started < 10
