@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-import dblink
 import pgwire
 from dblink import messages
 from dblink.columns import converted_by_caller
@@ -29,6 +28,7 @@ from dblink.gateway.side import Registered, Side
 from dblink.gateway.trust import CallersPrivileges
 from dblink.local import TextRow
 from dblink.result import Result
+from dblink.session import Session
 from pgwire import errors
 
 logger = logging.getLogger("dblink.gateway")
@@ -116,8 +116,8 @@ class Worker:
                 self._side.unregister(self._registered)  # so that nobody waits for this thread
             self._on_end()
 
-    def _session(self) -> dblink.Session:
-        return dblink.Session(
+    def _session(self) -> Session:
+        return Session(
             AskedLocal(self._ask, self._privileges.may_use),
             privileges=self._privileges,
             vet=self._remotes.vet,
@@ -126,7 +126,7 @@ class Worker:
             on_wait=self._note_wait,
         )
 
-    def _serve(self, session: dblink.Session, job: Job) -> None:
+    def _serve(self, session: Session, job: Job) -> None:
         if job.too_large:
             self._refuse_size(job)
             return
@@ -174,7 +174,7 @@ class Worker:
         self._notices.clear()
         self._query = _query_of(call)
 
-    def _perform(self, session: dblink.Session, call: Call) -> dict[str, object]:
+    def _perform(self, session: Session, call: Call) -> dict[str, object]:
         """What the function of that name returns, as the content of an answer."""
         method = getattr(session, call.function.name)
         if call.declared:
@@ -269,7 +269,7 @@ class Worker:
                 (told.sqlstate or "", told.message, told.detail, told.hint, told.context or "")
             )
 
-    def _log(self, session: dblink.Session, call: Call, seconds: float, outcome: str) -> None:
+    def _log(self, session: Session, call: Call, seconds: float, outcome: str) -> None:
         if not logger.isEnabledFor(logging.INFO):
             return
         # The first argument may be a name, or hold a password.
