@@ -28,10 +28,12 @@ _SIGNATURES: Final = "|".join(
         }
     )
 )
-# A line that PL/pgSQL adds: its words depend on the language of the server, the signature does not.
-# It stands between spaces, and has the schema in front where the search path does not lead to it.
+# A line that PL/pgSQL adds. Its words, and their order, depend on the language of the server, but
+# the signature does not, nor PL/pgSQL's name before it; the statements that other lines quote are
+# in quotation marks. The schema is in front where the search path does not lead to it.
 _DOCUMENTED: Final = re.compile(
-    rf'PL/pgSQL[^\n"«„]*?[ \xa0-](?:[\w$]+\.|"(?:[^"]|"")+"\.)?(?:{_SIGNATURES})(?= )'
+    r'[^"«»„“「]*PL/pgSQL[^"«»„“「]*?(?<![A-Za-z0-9_$."])'
+    rf'(?:[\w$]+\.|"(?:[^"]|"")+"\.)?(?:{_SIGNATURES})(?![A-Za-z0-9_$(.])'
 )
 
 
