@@ -8,12 +8,14 @@ from dataclasses import replace
 from tests.dblink.differential.outcome import Outcome, Report
 from tests.dblink.differential.steps import Expected, Step
 from tests.dblink.differential.wording import VALUES_BEFORE_17, as_said_by
+from tests.dblink.faces.faces import Face
 from tests.dblink.faces.psql import Printed
 from tests.dblink.faces.scenarios import is_expected
 
 
 def differences(
     major: int,
+    face: Face,
     steps: Sequence[Step],
     theirs: Sequence[Outcome],
     ours: Sequence[Outcome],
@@ -28,6 +30,10 @@ def differences(
     for number, (step, original, own) in enumerate(zip(steps, theirs, ours, strict=True), 1):
         expected = listed.get(number, step.ours)
         said = _as_said_by(major, own)
+        original, said = (
+            replace(each, notices=_comparable(major, face, each.notices))
+            for each in (original, said)
+        )
         shown = ""
         if expected is None:
             if original != said:
@@ -41,12 +47,16 @@ def differences(
     return found
 
 
-def same(major: int, original: Printed, own: Printed) -> bool:
+def same(major: int, face: Face, original: Printed, own: Printed) -> bool:
     """Whether psql printed the same, but for the words of older releases."""
     said = as_said_by(major, Outcome(notices=list(own.reports))).notices
-    return original.output == own.output and _hinted(major, original.reports) == _hinted(
-        major, said
-    )
+    theirs, ours = (_comparable(major, face, each) for each in (original.reports, said))
+    return original.output == own.output and theirs == ours
+
+
+def _comparable(major: int, face: Face, reports: Sequence[Report]) -> list[Report]:
+    reports = _hinted(major, reports)
+    return reports if face.contexts else [{**report, "context": None} for report in reports]
 
 
 def _hinted(major: int, reports: Sequence[Report]) -> list[Report]:

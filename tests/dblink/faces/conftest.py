@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from pgwire.testing.binaries import Binaries
 from tests.dblink.differential.world import World
-from tests.dblink.faces.faces import Face, Gateway
+from tests.dblink.faces.faces import Face, Gateway, Python
 from tests.programs import program
 
 
@@ -25,6 +26,21 @@ def gateway(contrib_binaries: Binaries) -> Iterator[Gateway]:
 
 
 @pytest.fixture(scope="session")
-def faces(world: World, gateway: Gateway) -> list[Face]:
+def python(plpython_binaries: Binaries) -> Iterator[Python]:
+    """A server with the functions in PL/Python."""
+    with Python(plpython_binaries) as python:
+        yield python
+
+
+@pytest.fixture(scope="session")
+def faces(world: World, gateway: Gateway, request: pytest.FixtureRequest) -> list[Face]:
     """Every face to be compared with C dblink on this server."""
-    return [gateway]
+    found: list[Face] = [gateway]
+    try:
+        binaries: Binaries = request.getfixturevalue("plpython_binaries")
+        if binaries.major == world.major:
+            found.append(request.getfixturevalue("python"))
+    except pytest.skip.Exception:
+        if os.environ.get("PGWIRE_REQUIRE_SERVERS") == "1":
+            raise
+    return found

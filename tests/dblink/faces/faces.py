@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import compileall
+import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+import dblink.plpython
 import dblink.shells
 import pgwire
 from dblink.gateway import running
 from pgwire.testing.binaries import Binaries
 from pgwire.testing.cluster import Cluster
+from pgwire.testing.scratch import scratch
 from tests.dblink.differential.world import (
     HBA,
     ROLES,
@@ -20,11 +25,17 @@ from tests.dblink.differential.world import (
     reset_local,
 )
 
+_ROOT = Path(__file__).resolve().parents[3]
+
 
 class Face(Protocol):
-    """Where dblink's functions can be called in SQL."""
+    """Where dblink's functions can be called in SQL.
+
+    `contexts`: whether the CONTEXT of what they say is C dblink's, too.
+    """
 
     name: str
+    contexts: bool
 
     @property
     def address(self) -> tuple[str, int]:
@@ -43,6 +54,7 @@ class Original:
 
     world: World
     name: str = "C dblink"
+    contexts: bool = True
 
     @property
     def address(self) -> tuple[str, int]:
@@ -63,6 +75,7 @@ class Twin:
     """
 
     name = ""
+    contexts = True
 
     def __init__(self, binaries: Binaries) -> None:
         self.cluster = Cluster(binaries, hba=HBA, settings={"max_connections": 60})
@@ -125,3 +138,20 @@ class Gateway(Twin):
 
     def conninfo(self, role: str) -> str:
         return self.gateway.conninfo(dbname="local", user=role)
+
+
+class Python(Twin):
+    """Functions in PL/Python, inside the server."""
+
+    name = "plpython"
+    # There is nobody between server and client to take their own lines out.
+    contexts = False
+
+    def install(self) -> None:
+        folder = scratch().folder()
+        for package in ("pgwire", "dblink"):
+            # The server's account cannot read every checkout, and write nowhere what is compiled.
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(_ROOT / package, folder / package, ignore=ignored)
+        compileall.compile_dir(folder, quiet=1)
+        dblink.plpython.install(self.admin, schema="ext", folders=[str(folder)])

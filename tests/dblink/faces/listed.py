@@ -24,6 +24,21 @@ _PADDED = Expected(rows=[("CREATE TABLE        ",)])
 _NO_NUMBER = Expected(sqlstate="22P02")
 _TOO_LARGE = Expected(sqlstate="22003")
 
+_EVERYWHERE = {
+    "security: foreign server": Listed("owners-mapping", {28: None}),
+    "queries: columns that do not fit": Listed(
+        "status-modifier",
+        {**dict.fromkeys((31, 32, 34), _TOO_LONG), **dict.fromkeys((39, 40, 42), _PADDED)},
+    ),
+    "keys: keys and the order of the checks": Listed(
+        "internal-query",
+        {
+            **dict.fromkeys((97, 98, 105, 106), _NO_NUMBER),
+            **dict.fromkeys((101, 102), _TOO_LARGE),
+        },
+    ),
+}
+
 SCENARIOS: dict[tuple[str, str], Listed] = {
     ("gateway", "connections: failure: service=nosuch"): Listed(
         "own-files", dict.fromkeys((1, 2, 3), _FORBIDDEN)
@@ -31,18 +46,11 @@ SCENARIOS: dict[tuple[str, str], Listed] = {
     ("gateway", "security: unprivileged: <remote> password=x passfile=/etc/passwd"): Listed(
         "own-files", dict.fromkeys((1, 2, 3), _FORBIDDEN)
     ),
-    ("gateway", "security: foreign server"): Listed("mapping-of-the-owner", {28: None}),
-    ("gateway", "queries: columns that do not fit"): Listed(
-        "status-modifier",
-        {**dict.fromkeys((31, 32, 34), _TOO_LONG), **dict.fromkeys((39, 40, 42), _PADDED)},
-    ),
-    ("gateway", "keys: keys and the order of the checks"): Listed(
-        "internal-query",
-        {
-            **dict.fromkeys((97, 98, 105, 106), _NO_NUMBER),
-            **dict.fromkeys((101, 102), _TOO_LARGE),
-        },
-    ),
+    **{
+        (face, name): listed
+        for face in ("gateway", "plpython")
+        for name, listed in _EVERYWHERE.items()
+    },
 }
 """By face and scenario, as `module: name`."""
 

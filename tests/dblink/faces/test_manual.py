@@ -29,6 +29,6 @@ def test_the_manual_is_answered_as_by_c_dblink(world: World, faces: list[Face], 
     found = []
     for face in faces:
         for piece, original, own in zip(PIECES, theirs, _run(world, face, psql), strict=True):
-            if not same(world.major, original, own):
+            if not same(world.major, face, original, own):
                 found.append(f"{face.name} on\n{piece}\n{original}\n{own}")
     assert not found, "\n\n".join(found)

@@ -42,6 +42,6 @@ def test_each_place_is_as_with_c_dblink(
     for face in faces:
         ours = _run(world, face, psql, size, places, mode)
         for place, original, own in zip(places, theirs, ours, strict=True):
-            if not same(world.major, original, own):
+            if not same(world.major, face, original, own):
                 found.append(f"{face.name}, {place.name}:\n{original}\n{own}")
     assert not found, "\n\n".join(found)

@@ -51,4 +51,14 @@ def test_a_driver_is_answered_as_by_c_dblink(world: World, faces: list[Face], na
     world.reset_remote()
     theirs = _answers(world, Original(world), EXCHANGES[name])
     for face in faces:
-        assert _answers(world, face, EXCHANGES[name]) == theirs, face.name
+        ours = _answers(world, face, EXCHANGES[name])
+        if not face.contexts:
+            theirs, ours = list(map(_without_context, theirs)), list(map(_without_context, ours))
+        assert ours == theirs, face.name
+
+
+def _without_context(answer: object) -> object:
+    if isinstance(answer, tuple):
+        kind, fields = answer
+        return kind, {code: text for code, text in fields.items() if code != "W"}
+    return answer

@@ -41,7 +41,7 @@ def test_psql_prints_what_it_prints_with_c_dblink(
         found += [
             f"{face.name}, {shown}"
             for shown in differences(
-                world.major, scenario.steps, theirs, ours, listed.steps if listed else {}
+                world.major, face, scenario.steps, theirs, ours, listed.steps if listed else {}
             )
         ]
     assert not found, "\n\n".join(found)

@@ -60,4 +60,4 @@ def test_settings(world: World, prepared: list[Face], psql: Path, setting: str) 
             if setting == BEFORE_THE_CATALOGUE and "hostile" in str(original.reports):
                 # There C dblink uses operators by a name that is not qualified.
                 continue
-            assert same(world.major, original, own), f"{face.name}: {call}\n{original}\n{own}"
+            assert same(world.major, face, original, own), f"{face.name}: {call}\n{original}\n{own}"
