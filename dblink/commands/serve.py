@@ -6,7 +6,9 @@ import argparse
 import asyncio
 import logging
 import shlex
+import shutil
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dblink.commands.common import CommandError, output, seconds
@@ -182,9 +184,19 @@ async def _run(gateway: Gateway, grace: float, login: dict[str, str] | None) -> 
             print(f"listening on {shown}:{port}", file=out)
         if login is not None:
             where = shlex.quote(gateway.conninfo(**login))
-            print(f"\nTry it:\n\npsql {where}\n\n{_EXAMPLE}\nCtrl-C ends it.", file=out)
+            print(f"\nTry it:\n\n{_psql()} {where}\n\n{_EXAMPLE}\nCtrl-C ends it.", file=out)
         out.flush()
         await gateway.serve_forever()
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+
+
+def _psql() -> str:
+    """psql as it is called here: the wheel that brings the server brings one that is on no PATH."""
+    from pgwire.testing.binaries import BinariesNotFoundError, find_program
+
+    if shutil.which("psql") is None:
+        with suppress(BinariesNotFoundError):
+            return shlex.quote(str(find_program("psql")))
+    return "psql"

@@ -7,8 +7,10 @@ serve; statements of the blocks `sql` into psql, through the gateway that the pa
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +19,8 @@ from pathlib import Path
 import pytest
 
 import pgwire
+from dblink.commands import serve
+from pgwire.testing.binaries import find_program
 from pgwire.testing.cluster import Cluster
 from tests.programs import plain_environment, program
 
@@ -150,6 +154,45 @@ def test_without_a_gateway_it_says_so(environment: dict[str, str], port: int) ->
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert "dblink serve" in done.stderr
+
+
+@pytest.mark.clients
+def test_try_it(environment: dict[str, str]) -> None:
+    program("psql")
+    assert ["dblink", "serve", "--embedded"] in COMMANDS
+    here = {name: value for name, value in environment.items() if not name.startswith("PGP")}
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "dblink", "serve", "--embedded", "--listen=127.0.0.1:0"],
+        env=here,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert serving.stdout is not None
+    with serving, serving.stdout:
+        try:
+            told = list(itertools.takewhile(lambda line: line[:6] != "Ctrl-C", serving.stdout))
+            (command,) = (line for line in told if "psql" in line)
+            statement = "".join(told[told.index(command) + 1 :])
+            done = subprocess.run(
+                [*shlex.split(command), "-X", "-At"],
+                input=statement,
+                env=plain_environment(),
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        finally:
+            serving.send_signal(signal.SIGINT)
+    assert (serving.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0] == "chair|120"
+
+
+@pytest.mark.clients
+def test_it_knows_where_psql_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    program("psql")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert serve._psql() == shlex.quote(str(find_program("psql")))
 
 
 @pytest.mark.parametrize(("command", "heading"), [("setup", "Setting up"), ("serve", "Serving")])
