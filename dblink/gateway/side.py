@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import pgwire
-from dblink.gateway.sealing import seal
+from dblink.gateway.sealing import digest, seal
 from dblink.local import TextRow
 from dblink.shells import VERSION
 from pgwire import errors
@@ -64,7 +64,7 @@ _REGISTER: Final = """
 INSERT INTO dblink_gateway.session AS s (pid, side_pid, secret)
 VALUES ($1::pg_catalog.int4, $2::pg_catalog.int4, $3)
 ON CONFLICT (pid) DO UPDATE SET side_pid = excluded.side_pid, side_role = excluded.side_role,
-  secret = excluded.secret, call = NULL, answer = NULL
+  secret = excluded.secret
 """
 
 # A pooler between us and the server would make process ids up.
@@ -79,8 +79,10 @@ WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
 """
 
 _PREPARE: Final = f"""
-PREPARE put(pg_catalog.int4, pg_catalog.text, pg_catalog.text) AS
-  UPDATE dblink_gateway.session SET call = $2, answer = $3 WHERE pid OPERATOR(pg_catalog.=) $1;
+PREPARE put(pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.text) AS
+  WITH previous AS (DELETE FROM dblink_gateway.answer AS a WHERE a.call OPERATOR(pg_catalog.=) $4)
+  INSERT INTO dblink_gateway.answer AS a (pid, call, answer) VALUES ($1, $2, $3)
+  ON CONFLICT (call) DO UPDATE SET answer = excluded.answer;
 PREPARE ring(pg_catalog.int4, pg_catalog.int4) AS
   SELECT pg_catalog.pg_try_advisory_lock({BELLS}, $1),
          pg_catalog.pg_advisory_unlock({BELLS}, $2)
@@ -90,7 +92,8 @@ _TAKE_BELL: Final = f"SELECT pg_catalog.pg_try_advisory_lock({BELLS}, $1::pg_cat
 _RING: Final = f"SELECT pg_catalog.pg_advisory_unlock({BELLS}, $1::pg_catalog.int4)"
 
 _FORGET: Final = """
-DELETE FROM dblink_gateway.session WHERE pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4
+WITH answer AS (DELETE FROM dblink_gateway.answer AS a WHERE a.call OPERATOR(pg_catalog.=) $2)
+DELETE FROM dblink_gateway.session AS s WHERE s.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4
 """
 
 _T = TypeVar("_T")
@@ -122,7 +125,7 @@ class Registered:
     """A client session that the database knows of: process id, login role, and a `secret` that the
     session's superusers can read and nobody else."""
 
-    __slots__ = ("bells", "function", "pid", "role", "role_oid", "secret")
+    __slots__ = ("bells", "function", "pid", "role", "role_oid", "row", "secret")
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -131,8 +134,10 @@ class Registered:
         self.secret = secrets.token_hex(16)
         self.bells: set[int] = set()
         """Those that the side holds now."""
-        self.function = False
-        """Whether the function that carries answers past snapshots exists."""
+        self.row = ""
+        """The number of the call whose answer is in the table."""
+        self.function = ""
+        """The name of the function that has brought an answer past a snapshot."""
 
 
 class Side:
@@ -196,9 +201,9 @@ class Side:
             for bell in sorted(session.bells):
                 connection.query(_RING, (session.pid * 2 + bell,), timeout=TIMEOUT)
             session.bells.clear()
-            connection.query(_FORGET, (session.pid,), timeout=TIMEOUT)
+            connection.query(_FORGET, (session.pid, session.row), timeout=TIMEOUT)
             if session.function:
-                connection.query(f"SELECT dblink_gateway.drop('{{reply_{session.pid}}}')")
+                connection.query(f"SELECT dblink_gateway.drop('{{{session.function}}}')")
 
         with self._lock:
             connection = self._open_now
@@ -213,12 +218,15 @@ class Side:
         whether it sees what has been committed since its transaction began."""
 
         if snapshots:
-            put = f"EXECUTE put({session.pid}, '{number}', {_literal(text)})"
+            text = _literal(text)
+            put = f"EXECUTE put({session.pid}, '{number}', {text}, '{session.row}')"
+            self._do(lambda connection: self._put(connection, session, put, bell))
+            session.row = number
         else:
-            sealed = seal(text, number)
-            put = f"SELECT dblink_gateway.keep({session.pid}, '{sealed}')"
-        self._do(lambda connection: self._put(connection, session, put, bell))
-        session.function = session.function or not snapshots
+            sealed, name = seal(text, number), f"reply_{session.pid}_s{digest(number)}"
+            put = f"SELECT dblink_gateway.keep('{name}', '{sealed}', '{session.function}')"
+            self._do(lambda connection: self._put(connection, session, put, bell))
+            session.function = name
 
     def query(self, sql: str, parameters: Sequence[str | None] = ()) -> list[TextRow]:
         """Run a query of the gateway's own. Raises what `pgwire` does."""

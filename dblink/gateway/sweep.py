@@ -29,7 +29,9 @@ NOT EXISTS (SELECT FROM dblink_gateway.session AS s
                   pg_catalog.split_part({name}, '_', 2)::pg_catalog.int4)
 """
 
-_WAITS: Final = """
+_ROWS: Final = """
+WITH answers AS (DELETE FROM dblink_gateway.answer AS a WHERE NOT EXISTS (
+  SELECT FROM dblink_gateway.session AS s WHERE s.pid OPERATOR(pg_catalog.=) a.pid))
 DELETE FROM dblink_gateway.wait AS w WHERE NOT EXISTS (
   SELECT FROM dblink_gateway.session AS s WHERE s.pid OPERATOR(pg_catalog.=) w.pid)
 """
@@ -46,7 +48,7 @@ AND CASE WHEN c.relname OPERATOR(pg_catalog.~) '^reply_[0-9]{{1,9}}_[0-9a-f]+$'
 _FUNCTIONS: Final = f"""
 SELECT p.proname FROM pg_catalog.pg_proc AS p
 WHERE p.pronamespace OPERATOR(pg_catalog.=) 'dblink_gateway'::pg_catalog.regnamespace
-AND CASE WHEN p.proname OPERATOR(pg_catalog.~) '^reply_[0-9]{{1,9}}$'
+AND CASE WHEN p.proname OPERATOR(pg_catalog.~) '^reply_[0-9]{{1,9}}_s[0-9a-f]+$'
     THEN {_NO_SESSION.format(name="p.proname")} ELSE false END
 """
 
@@ -55,7 +57,7 @@ def sweep(connection: pgwire.Connection) -> None:
     """Remove what belongs to no living session. What cannot be removed is left to the next."""
     try:
         connection.query(_DEAD, timeout=TIMEOUT)
-        connection.query(_WAITS, timeout=TIMEOUT)
+        connection.query(_ROWS, timeout=TIMEOUT)
         tables = connection.query_text(_TABLES, timeout=TIMEOUT)
         functions = connection.query_text(_FUNCTIONS, timeout=TIMEOUT)
         for (name,) in tables:

@@ -2,18 +2,24 @@
 -- answer, and what the gateway's side connection writes. All but `take` and the functions of the
 -- side run as the caller, with his search_path.
 
--- One row for each session that a gateway has in this database, and the last answer to it. Nobody
--- but superusers, the owner and the side can read it.
+-- One row for each session that a gateway has in this database. Nobody but superusers, the owner
+-- and the side can read it.
 CREATE UNLOGGED TABLE IF NOT EXISTS dblink_gateway.session (
   pid pg_catalog.int4 PRIMARY KEY,       -- the session's backend
   side_pid pg_catalog.int4 NOT NULL,     -- that of the side connection which answers it
   side_role pg_catalog.oid NOT NULL DEFAULT CURRENT_USER::pg_catalog.regrole::pg_catalog.oid,
   secret pg_catalog.text NOT NULL        -- see `proof`
-    DEFAULT pg_catalog.replace(pg_catalog.gen_random_uuid()::pg_catalog.text, '-', ''),
-  call pg_catalog.text,                  -- the call that is answered
-  answer pg_catalog.text                 -- the answer: JSON
+    DEFAULT pg_catalog.replace(pg_catalog.gen_random_uuid()::pg_catalog.text, '-', '')
 );
-ALTER TABLE dblink_gateway.session SET (fillfactor = 50);
+
+-- The last answer to each session. It is looked up by the number of its call and never updated:
+-- while a statement runs that calls a hundred thousand times, no version of a row goes away, and
+-- whoever looked for the newest of a row would look at all of them.
+CREATE UNLOGGED TABLE IF NOT EXISTS dblink_gateway.answer (
+  call pg_catalog.text PRIMARY KEY,      -- the number of the call
+  pid pg_catalog.int4 NOT NULL,          -- the session's backend
+  answer pg_catalog.text NOT NULL        -- JSON
+);
 
 -- The waits for remote servers that have lasted for some time already.
 CREATE UNLOGGED TABLE IF NOT EXISTS dblink_gateway.wait (
@@ -184,34 +190,31 @@ END $function$;
 -- another session's, and in the table only under READ COMMITTED (`snapshot` is false): a transaction
 -- that keeps its snapshot would not see it. There the answer is the body of a function, since
 -- functions are looked up without regard to snapshots. Everybody can read what functions are made
--- of, so it is encrypted: the number is the key, which nobody knows but this session.
+-- of, so it is encrypted: the number is the key, which nobody knows but this session. The function
+-- bears a digest of the number in its name, so that none has more versions than one, see above.
 CREATE OR REPLACE FUNCTION dblink_gateway.take(number pg_catalog.text, snapshot pg_catalog.bool)
 RETURNS pg_catalog.text LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $function$
 DECLARE
   answer pg_catalog.text;
   sealed pg_catalog.bytea;
   stream pg_catalog.bytea;
 BEGIN
   IF NOT snapshot THEN
-    SELECT s.answer INTO answer FROM dblink_gateway.session AS s
-    WHERE s.pid = pg_catalog.pg_backend_pid() AND s.call = number;
+    SELECT a.answer INTO answer FROM dblink_gateway.answer AS a
+    WHERE a.call = number AND a.pid = pg_catalog.pg_backend_pid();
     RETURN answer;
   END IF;
   -- To lock an object makes a backend learn what others have changed in the catalogue.
   PERFORM pg_catalog.pg_get_object_address('schema', '{pg_catalog}', '{}');
   BEGIN
-    EXECUTE 'SELECT dblink_gateway.reply_' || pg_catalog.pg_backend_pid()::pg_catalog.text || '()'
-      INTO answer;
+    EXECUTE pg_catalog.format('SELECT dblink_gateway.reply_%s_s%s()',
+      pg_catalog.pg_backend_pid(), pg_catalog.substr(pg_catalog.encode(pg_catalog.sha256(
+        pg_catalog.convert_to('tag:' || number, 'UTF8')), 'hex'), 1, 16)) INTO answer;
   EXCEPTION WHEN undefined_function THEN
     RETURN NULL;
   END;
-  IF answer IS NULL OR NOT pg_catalog.starts_with(answer, pg_catalog.substr(pg_catalog.encode(
-       pg_catalog.sha256(pg_catalog.convert_to('tag:' || number, 'UTF8')), 'hex'), 1, 16) || ':')
-  THEN
-    RETURN NULL;
-  END IF;
-  sealed := pg_catalog.decode(pg_catalog.substr(answer, 18), 'base64');
+  sealed := pg_catalog.decode(answer, 'base64');
   stream := pg_catalog.substr((
     SELECT pg_catalog.string_agg(pg_catalog.sha256(pg_catalog.convert_to(
              number || ':' || i::pg_catalog.text, 'UTF8')), ''::pg_catalog.bytea ORDER BY i)
@@ -241,15 +244,24 @@ END $function$;
 -- What the side connection does with objects: they belong to the owner of this schema, so its role
 -- needs no other rights here.
 
--- The answer to a session that keeps its snapshot.
-CREATE OR REPLACE FUNCTION dblink_gateway.keep(session pg_catalog.int4, sealed pg_catalog.text)
-RETURNS void LANGUAGE plpgsql VOLATILE
+-- Keeps the answer to a session that keeps its snapshot: `sealed`, in a function with this `name`.
+-- That of the answer before, `previous`, goes.
+CREATE OR REPLACE FUNCTION dblink_gateway.keep(
+  name pg_catalog.text, sealed pg_catalog.text, previous pg_catalog.text
+) RETURNS void LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
 BEGIN
+  IF name !~ '^reply_[0-9]+_s[0-9a-f]+$' THEN
+    RAISE EXCEPTION USING ERRCODE = '22023',
+      MESSAGE = pg_catalog.format('no reply can be named "%s"', name);
+  END IF;
   EXECUTE pg_catalog.format(
-    'CREATE OR REPLACE FUNCTION dblink_gateway.reply_%s() RETURNS pg_catalog.text'
+    'CREATE OR REPLACE FUNCTION dblink_gateway.%I() RETURNS pg_catalog.text'
     ' LANGUAGE sql STABLE AS %L',
-    session, pg_catalog.format('SELECT %L::pg_catalog.text', sealed));
+    name, pg_catalog.format('SELECT %L::pg_catalog.text', sealed));
+  IF previous ~ '^reply_[0-9]+_s[0-9a-f]+$' AND previous <> name THEN
+    EXECUTE pg_catalog.format('DROP FUNCTION IF EXISTS dblink_gateway.%I()', previous);
+  END IF;
 END $function$;
 
 -- Makes the table of a large answer, with columns c1, c2, ... of text, which `reader` can read and the
@@ -282,7 +294,7 @@ BEGIN
   EXECUTE pg_catalog.format('GRANT INSERT ON dblink_gateway.%I TO %I', name, SESSION_USER);
 END $function$;
 
--- Drops replies, by name: tables, and the functions reply_<pid> as such.
+-- Drops replies, by name: tables, reply_<pid>_<number>, and functions, reply_<pid>_s<digest>.
 CREATE OR REPLACE FUNCTION dblink_gateway.drop(names pg_catalog.text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
@@ -292,7 +304,7 @@ BEGIN
   FOREACH name IN ARRAY names LOOP
     IF name ~ '^reply_[0-9]+_[0-9a-f]+$' THEN
       EXECUTE pg_catalog.format('DROP TABLE IF EXISTS dblink_gateway.%I', name);
-    ELSIF name ~ '^reply_[0-9]+$' THEN
+    ELSIF name ~ '^reply_[0-9]+_s[0-9a-f]+$' THEN
       EXECUTE pg_catalog.format('DROP FUNCTION IF EXISTS dblink_gateway.%I()', name);
     END IF;
   END LOOP;

@@ -18,7 +18,8 @@ BEGINNING = [
 ]
 
 # What every session may call, by name: the rest is called by nobody but them and the side.
-_SIDE = ("keep(int4, text)", "make(text, int4, text)", "drop(text[])")
+_SIDE = ("keep(text, text, text)", "make(text, int4, text)", "drop(text[])")
+_TABLES = "dblink_gateway.session, dblink_gateway.answer, dblink_gateway.wait"
 
 
 def setup_statements(schema: str, role: str | None) -> list[str]:
@@ -36,14 +37,13 @@ def setup_statements(schema: str, role: str | None) -> list[str]:
         f"LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT {VERSION}'",
         "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA dblink_gateway TO PUBLIC",
         *(f"REVOKE ALL ON FUNCTION dblink_gateway.{name} FROM PUBLIC" for name in _SIDE),
-        "REVOKE ALL ON dblink_gateway.session, dblink_gateway.wait FROM PUBLIC",
+        f"REVOKE ALL ON {_TABLES} FROM PUBLIC",
         "GRANT SELECT ON dblink_gateway.activity TO PUBLIC",
     ]
     if role is not None:
         to = quoted(role)
         statements += [
-            "GRANT SELECT, INSERT, UPDATE, DELETE"
-            f" ON dblink_gateway.session, dblink_gateway.wait TO {to}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {_TABLES} TO {to}",
             *(f"GRANT EXECUTE ON FUNCTION dblink_gateway.{name} TO {to}" for name in _SIDE),
         ]
     return [*statements, wrapper(schema)]
