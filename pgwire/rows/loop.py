@@ -158,7 +158,7 @@ def _layout(way: str, size: int, layout: str) -> str:
 def _runs(shape: _Shape) -> list[tuple[int, int, str]]:
     """The columns of a fixed width that stand side by side: from which to which, and how `struct`
     reads them, with the length word of the text that follows. The first run is that of the header,
-    maybe with no column."""
+    maybe with no column; rows may have none at all."""
     runs: list[tuple[int, int, str]] = []
     start = 0
     while start < len(shape):
@@ -169,7 +169,7 @@ def _runs(shape: _Shape) -> list[tuple[int, int, str]]:
             stop += 1
         runs.append((start, stop, "!" + layout + "i" * (stop < len(shape))))
         start = stop + 1
-    return runs
+    return runs or [(0, 0, "!BiH")]
 
 
 @lru_cache(maxsize=256)
@@ -190,7 +190,7 @@ def _code(shape: _Shape, kind: int, *, utf8: bool) -> CodeType:
             )
         )
     head = ""
-    for start, stop, layout in _runs(shape) or [(0, 0, "!BiH")]:
+    for start, stop, layout in _runs(shape):
         variable = stop < len(shape)
         names = "".join(f"n{i}, v{i}, " for i in range(start, stop)) + "n, " * variable
         right = " and ".join(f"n{i} == {shape[i][1]}" for i in range(start, stop)) or "True"

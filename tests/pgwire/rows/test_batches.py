@@ -432,3 +432,14 @@ def test_a_codec_is_asked_once_for_each_value_and_what_it_raises_is_raised(
         more, position = decoder(stream, position, len(stream))
         rows += more
     assert [row[0] for row in rows] == asked[at:] == [b"%d" % n for n in range(2000)]
+
+
+@pytest.mark.parametrize("many", [1, 3, 200, 20_000])
+def test_rows_of_no_columns_end_where_another_message_begins(many: int) -> None:
+    """`SELECT` alone returns such rows. The ways that are chosen later than the plain one count."""
+    decoder = BatchDecoder([], default_registry, CONTEXT, b"D"[0])
+    row = DataRow([]).encode()
+    for end in (b"", b"C\0\0\0\rSELECT 1\0", b"Z\0\0\0\5I", row[:-1]):
+        stream = bytearray(row * many + end)
+        for _ in range(20):
+            assert decoder(stream, 0, len(stream)) == ([()] * many, len(row) * many)
