@@ -15,9 +15,9 @@ from tests.programs import run
 pytestmark = pytest.mark.clients
 
 
-def psql(place: Place, script: str, *options: str) -> str:
-    """What psql prints: tables, tags, notices and errors."""
-    said = run("psql", "-X", *options, stdin=script, **place.programs())
+def psql(place: Place, script: str, *options: str, server: int | None = None) -> str:
+    """What psql prints: tables, tags, notices and errors. `server`: as of `programs.program`."""
+    said = run("psql", "-X", *options, stdin=script, server=server, **place.programs())
     return said.stdout + said.stderr
 
 
@@ -85,7 +85,7 @@ def test_psql_binds(place: Place) -> None:
 \bind far 'SELECT item FROM stock WHERE amount > 100'
 SELECT * FROM dblink($1, $2) AS s(item text) \g
 """
-    told = psql(place, f"{place.connect};\n{script}", "-At")
+    told = psql(place, f"{place.connect};\n{script}", "-At", server=16)  # none before has it
     assert told == "OK\nchair\n"
 
 
