@@ -4,6 +4,7 @@ then, in a thread of its own."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -85,6 +86,9 @@ class Database:
 
     def close(self) -> None:
         """The gateway ends."""
+        if self.side.connected:
+            with contextlib.suppress(errors.Error):  # or the next one sweeps
+                self.activity.note({})
         self.replies.drop()
         self.replies.close()
         self.side.close()

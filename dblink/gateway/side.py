@@ -167,6 +167,12 @@ class Side:
         return len(self._sessions)
 
     @property
+    def connected(self) -> bool:
+        """Whether there is a connection at this moment."""
+        connection = self._connection
+        return connection is not None and not connection.closed
+
+    @property
     def lost(self) -> bool:
         """Whether there are sessions, and no connection that could tell them anything."""
         return bool(self._sessions) and self._open_now is None
