@@ -124,6 +124,11 @@ def _serve(options: argparse.Namespace) -> None:
     )
     if not options.embedded:
         gateway = _gateway(options, options.local, options.side)
+        if gateway.upstream.unix and gateway.listens_on_tcp:
+            logging.getLogger("dblink.gateway").warning(
+                "the server is reached by a Unix-domain socket: where its pg_hba.conf says peer, "
+                "whoever connects to the gateway by TCP is let in as this process's user"
+            )
         asyncio.run(_run(gateway, options.grace, None))
         return
     from dblink import shells
@@ -153,17 +158,20 @@ def _gateway(options: argparse.Namespace, local: str, side: str | None) -> Gatew
         tls = TlsFiles(options.tls_cert, options.tls_key, options.tls_ca)
     elif options.tls_ca:
         raise CommandError("--tls-ca needs --tls-cert and --tls-key")
-    return Gateway(
-        local,
-        side,
-        listen=options.listen or ("127.0.0.1:6432",),
-        tls=tls,
-        allow=options.allow,
-        max_clients=options.max_clients,
-        startup_timeout=options.startup_timeout,
-        idle_timeout=options.idle_timeout,
-        trust=options.trust,
-    )
+    try:
+        return Gateway(
+            local,
+            side,
+            listen=options.listen or ("127.0.0.1:6432",),
+            tls=tls,
+            allow=options.allow,
+            max_clients=options.max_clients,
+            startup_timeout=options.startup_timeout,
+            idle_timeout=options.idle_timeout,
+            trust=options.trust,
+        )
+    except ValueError as error:  # of --allow
+        raise CommandError(error) from error
 
 
 async def _run(gateway: Gateway, grace: float, login: dict[str, str] | None) -> None:

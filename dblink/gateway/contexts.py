@@ -8,7 +8,7 @@ functions, further out, stay.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from dblink.functions import FUNCTIONS
@@ -19,14 +19,27 @@ ContextOf = Callable[[str, str, "str | None", "str | None"], "str | None"]
 """C dblink's context for what has this SQLSTATE, message, detail and hint, None if it is none of
 ours; see `dblink.gateway.seam.Caller.context_of`."""
 
+
+def _signature(name: str, types: Sequence[str]) -> str:
+    """A pattern of how a signature may be written: settings of the session decide on quotation
+    marks, and whether types of pg_catalog need its name."""
+    arguments = (re.sub(r"^\w+", r'(?:"?pg_catalog"?\.)?"?\g<0>"?', t) for t in map(_escape, types))
+    return rf'"?{name}"?\({",".join(arguments)}\)'
+
+
+def _escape(sql_type: str) -> str:
+    return sql_type.replace("[]", r"\[\]")
+
+
 _SIGNATURES: Final = "|".join(
-    sorted(
-        {
-            re.escape(f"{name}({','.join(overload.arguments.values())})")
+    {
+        *(
+            _signature(name, list(overload.arguments.values()))
             for name, function in FUNCTIONS.items()
             for overload in function.overloads
-        }
-    )
+        ),
+        _signature("dblink_fdw_validator", ["text[]", "oid"]),
+    }
 )
 # A line that PL/pgSQL adds. Its words, and their order, depend on the language of the server, but
 # the signature does not, nor PL/pgSQL's name before it; the statements that other lines quote are

@@ -49,6 +49,11 @@ class Watcher(Protocol):
         """A call of `size` bytes has come, which is more than is taken; this is how it begins."""
         ...
 
+    def reserve(self, size: int) -> bool:
+        """Whether there is memory for a call of `size` bytes, which is going to come in pieces; it
+        is free again with `call`."""
+        ...
+
     def notice(self, body: bytes) -> bytes | None:
         """A NoticeResponse: what to pass as its body, None for what it is."""
         ...
@@ -73,11 +78,12 @@ class Walk:
     bytes, the message of a call.
     """
 
-    __slots__ = ("_held", "_largest_call", "_left", "_skip", "_watcher")
+    __slots__ = ("_held", "_largest_call", "_left", "_reserved", "_skip", "_watcher")
 
     def __init__(self, watcher: Watcher, largest_call: int) -> None:
         self._watcher = watcher
         self._largest_call = largest_call
+        self._reserved = False  # whether there is memory for the call that is held
         self._left = 0  # bytes to come of a frame that goes on in pieces
         self._skip = 0  # bytes to come of a call that is thrown away
         self._held = bytearray()  # a frame, or a header, of which more has to come
@@ -167,14 +173,19 @@ class Walk:
                 self._left = length + 1 - len(frame)
                 pieces.append(frame)
                 return
-            if kind == _NOTICE and length > self._largest_call + _PREFIX:
+            if kind == _NOTICE and not self._reserved and length > min(HOLD, self._largest_call):
                 found = _call_at(frame, 0, len(frame))
-                if found >= 0 and len(frame) >= BEGINNING:
+                if found >= 0 and len(frame) >= BEGINNING and not self._may_come(length):
                     self._watcher.call_too_large(bytes(frame[found:BEGINNING]), length)
                     self._skip = length + 1 - len(frame)
                     return
         # Not copied again for each piece that is added to it.
         self._held = frame if isinstance(frame, bytearray) else bytearray(frame)
+
+    def _may_come(self, length: int) -> bool:
+        """Whether a large call is going to be taken."""
+        self._reserved = length <= self._largest_call + _PREFIX and self._watcher.reserve(length)
+        return self._reserved
 
     def _goes_on(self, kind: int, length: int, frame: bytes | bytearray) -> bool:
         """Whether an incomplete frame is passed in pieces."""
@@ -205,6 +216,7 @@ class Walk:
         if kind == _NOTICE:
             found = _call_at(data, start, stop)
             if found >= 0:
+                self._reserved = False
                 last = data.find(b"\0", found, stop)
                 payload = bytes(data[found : last if last >= 0 else stop])
                 if len(payload) > self._largest_call:

@@ -21,6 +21,9 @@ from pgwire import conninfo, errors
 
 log = logging.getLogger("dblink.gateway")
 
+_LARGE_CALLS: Final = 4
+"""As many calls of the largest size may be on their way at once, of all sessions together."""
+
 _FAREWELL: Final = 5.0
 """Seconds that it may take, in the end, to cancel what is still running."""
 
@@ -79,11 +82,13 @@ class Gateway:
         self._max_clients = max_clients
         self._idle_timeout = idle_timeout
         self._trust = trust
+        self._reserved = 0
         self._listeners = Listeners(lambda: Relay(self).client)
         self._relays: set[Relay] = set()
         self._sessions: set[Relay] = set()
         self._keys: dict[int, list[Relay]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._deadline: float | None = None
         self._watch: asyncio.Task[None] | None = None
         self._changed: asyncio.Event | None = None
         self._ended: asyncio.Event | None = None
@@ -94,6 +99,11 @@ class Gateway:
     def addresses(self) -> list[Address]:
         """Where clients connect: hosts, or directories of Unix-domain sockets, and ports."""
         return list(self._listeners.addresses)
+
+    @property
+    def listens_on_tcp(self) -> bool:
+        """Whether clients connect by TCP, not only by Unix-domain sockets."""
+        return any(not host.startswith("/") for host, _ in self._listen)
 
     def conninfo(self, **options: object) -> str:
         """A connection string for the first address, with `options` added."""
@@ -118,14 +128,20 @@ class Gateway:
 
     async def stop(self, grace: float = 5.0) -> None:
         """Listen no more, and end the sessions: those that do nothing now, the others when they
-        have done what they are at, or after `grace` seconds."""
+        have done what they are at, or after `grace` seconds. A second call can shorten that."""
         if self._ended is None or self._changed is None:
             return
+        deadline = asyncio.get_running_loop().time() + grace
+        if self._deadline is not None:
+            self._deadline = min(deadline, self._deadline)
+            self._changed.set()
+            await self._ended.wait()
+            return
+        self._deadline = deadline
         self._listeners.close()
         for relay in list(self._relays):
             relay.stop()
-        deadline = asyncio.get_running_loop().time() + grace
-        await self._emptied(deadline)
+        await self._emptied()
         for relay in list(self._relays):
             relay.tell(SHUTDOWN)
         if self._watch is not None:
@@ -176,6 +192,14 @@ class Gateway:
     def may_be_let_in_unasked(self, client: Leg) -> bool:
         """Whether the local server need not ask `client` for a password."""
         return self._trust or client.local
+
+    def reserve(self, size: int) -> bool:
+        """Whether there is memory for `size` more bytes of large calls; it is taken, or given back
+        if `size` is negative."""
+        if self._reserved + size > _LARGE_CALLS * self.max_call:
+            return False
+        self._reserved += size
+        return True
 
     def register(self, relay: Relay) -> None:
         """The `relay` has a key by which it can be cancelled."""
@@ -235,14 +259,15 @@ class Gateway:
                     continue
                 seen[relay] = relay.turns, since
 
-    async def _emptied(self, deadline: float | None) -> None:
-        assert self._changed is not None
+    async def _emptied(self) -> None:
+        """Wait until there is no session any more, or for the deadline."""
+        assert self._changed is not None and self._deadline is not None
         loop = asyncio.get_running_loop()
         while self._relays:
-            self._changed.clear()
-            seconds = None if deadline is None else deadline - loop.time()
-            if seconds is not None and seconds <= 0:
+            seconds = self._deadline - loop.time()
+            if seconds <= 0:
                 return
+            self._changed.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), seconds)
 

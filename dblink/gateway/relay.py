@@ -76,6 +76,7 @@ class Relay:
         self._deadline: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._codec = "utf-8"
+        self._reserved = 0
         self._terminated = False
         self._stopping = False
         self._finished = False
@@ -313,16 +314,29 @@ class Relay:
         if passed:
             self.client.send(passed)
 
+    def reserve(self, size: int) -> bool:
+        """Whether there is memory for a call of `size` bytes."""
+        if not self._gateway.reserve(size):
+            return False
+        self._reserved = size
+        return True
+
     def call(self, payload: bytes) -> None:
         """A call of a dblink function."""
+        self._release()
         if self._caller is not None:
             self._caller.call(payload)
 
     def call_too_large(self, beginning: bytes, size: int) -> None:
         """A call that is larger than is taken."""
+        self._release()
         log.warning("%s: a call of %d bytes is refused", self, size)
         if self._caller is not None:
             self._caller.call_too_large(beginning, size)
+
+    def _release(self) -> None:
+        self._gateway.reserve(-self._reserved)
+        self._reserved = 0
 
     def notice(self, body: bytes) -> bytes | None:
         """A NoticeResponse that is no call."""
@@ -381,6 +395,7 @@ class Relay:
         if self._finished:
             return
         self._finished = True
+        self._release()
         if self._deadline is not None:
             self._deadline.cancel()
         running = self.busy and self.begun and not self._terminated

@@ -97,6 +97,12 @@ def test_what_is_not_ours_stays_as_it_is(context: list[str] | None) -> None:
         "PL/pgSQL function public.dblink_exec(text,text) line 5 at assignment",
         'PL/pgSQL function "my ""schema".dblink_exec(text,text) line 5 at assignment',
         "PL/pgSQL function dblink_exec(text,text) while casting return value to its type",
+        "PL/pgSQL function dblink_exec(pg_catalog.text,pg_catalog.text,boolean) line 3 at RETURN",
+        'PL/pgSQL function "dblink_exec"("text","text",boolean) line 3 at RETURN',
+        'PL/pgSQL function "a b"."dblink_exec"("pg_catalog"."text",boolean) line 3 at RETURN',
+        "PL/pgSQL function dblink_build_sql_delete(text,int2vector,integer,text[]) line 1",
+        'PL/pgSQL function dblink_build_sql_delete("text","int2vector",integer,"text"[]) line 1',
+        "PL/pgSQL function dblink_fdw_validator(text[],oid) line 4 at PERFORM",
     ],
 )
 def test_the_line_is_known_in_any_language(line: str) -> None:

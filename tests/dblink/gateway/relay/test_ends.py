@@ -16,6 +16,7 @@ from pgwire.protocol.backend import ErrorResponse
 from pgwire.protocol.frontend import CancelRequest, Query, Terminate
 from pgwire.testing.cluster import Cluster
 from pgwire.testing.script import ScriptedServer, close, expect, login, reset, send
+from tests.dblink.gateway.relay.conftest import NOBODY
 from tests.dblink.gateway.relay.wire import PATIENCE, Wire, fields
 
 
@@ -176,6 +177,26 @@ def test_stopping_does_not_wait_for_ever(relaying: Callable[..., Running], local
         assert time.monotonic() - started < 5
         assert fields(busy.frame())["C"] == "57P01"
         assert until(lambda: sessions_of(admin, "does not end") == 0) < 5
+
+
+def test_stopping_a_second_time_shortens_it(local: str) -> None:
+    from dblink.gateway import Gateway
+
+    async def main() -> None:
+        async with Gateway(local, NOBODY, listen=["127.0.0.1:0"]) as gateway:
+            where = gateway.conninfo(user="postgres", dbname="postgres")
+            connection = await pgwire.connect_async(where)
+            query = asyncio.create_task(connection.query("SELECT pg_sleep(60)"))
+            while not any(relay.busy for relay in gateway._sessions):
+                await asyncio.sleep(0.01)
+            started = time.monotonic()
+            await asyncio.gather(gateway.stop(60), gateway.stop(0))
+            assert time.monotonic() - started < 10
+            with pytest.raises(errors.OperationalError, match="administrator command"):
+                await query
+            await connection.close()
+
+    asyncio.run(main())
 
 
 def test_nothing_is_left_on_the_loop(local: str) -> None:

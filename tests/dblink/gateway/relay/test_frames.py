@@ -35,6 +35,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.told: list[object] = []
+        self.room = True
 
     def call(self, payload: bytes) -> None:
         self.told.append(("call", payload))
@@ -42,6 +43,9 @@ class Recorder:
     def call_too_large(self, beginning: bytes, size: int) -> None:
         assert len(beginning) <= frames.BEGINNING
         self.told.append(("too large", beginning[:100]))
+
+    def reserve(self, size: int) -> bool:
+        return self.room
 
     def notice(self, body: bytes) -> bytes | None:
         self.told.append(("notice", body))
@@ -215,6 +219,18 @@ def test_a_large_call_is_collected_in_linear_time() -> None:
     assert len(recorder.told) == 1
     # 4096 pieces: copying what is there for each of them would take half a minute.
     assert time.process_time() - started < 5
+
+
+def test_a_call_for_which_there_is_no_memory_is_not_taken() -> None:
+    recorder = Recorder()
+    recorder.room = False
+    walk = Walk(recorder, 1 << 28)
+    sent = frame(b"N", notice("INFO", "DBL01", b"z" * 200_000)) + frame(b"Z", b"I")
+    passed = [
+        walk.walk(sent[i : i + 8192], len(sent[i : i + 8192])) for i in range(0, len(sent), 8192)
+    ]
+    assert b"".join(passed) == frame(b"Z", b"I")
+    assert recorder.told == [("too large", b"z" * 100), ("ready", ord("I"))]
 
 
 @pytest.mark.parametrize("kind", [b"D", b"N", b"Z"])
