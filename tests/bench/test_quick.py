@@ -39,21 +39,24 @@ def run_module(
 def test_every_workload_of_ours(binaries: Binaries, tmp_path: Path) -> None:
     ours = [n for n, c in CONTESTANTS.items() if c.kind == "ours" and c.interpreter == HERE]
     output = tmp_path / "result.json"
+    # Each needs a gateway of its own, and does what the one before it does with another argument.
+    workloads = [name for name in WORKLOADS if name not in ("l2", "l4", "m2")]
     done = run_module(
         binaries,
         "bench",
         "--quick",
         "--no-install",
+        f"--only={','.join(workloads)}",
         f"--contestants={','.join([*ours, 'C dblink'])}",
         f"--output={output}",
     )
     assert (done.returncode, done.stderr) == (0, "")
     run = Run.load(output)
     assert "### k1 · import\n" in output.with_suffix(".md").read_text("utf-8")
-    assert run.workloads() == list(WORKLOADS)
+    assert run.workloads() == workloads
     figures = {(m.workload, m.contestant) for m in run.measurements if m.seconds and m.peaks}
-    for name, workload in WORKLOADS.items():
-        for contestant in set(workload.contestants) & set(ours):
+    for name in workloads:
+        for contestant in set(WORKLOADS[name].contestants) & set(ours):
             assert (name, contestant) in figures
     for extension in (m for m in run.of("j1") if m.contestant == "C dblink"):
         assert bool(extension.seconds) == binaries.has_contrib("dblink")
