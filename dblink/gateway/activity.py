@@ -23,6 +23,7 @@ SELECT r.pid, r.connection, r.event, pg_catalog.to_timestamp(r.since), r.query
 FROM pg_catalog.json_to_recordset($1::pg_catalog.json) AS r(pid pg_catalog.int4,
   connection pg_catalog.text, event pg_catalog.text, since pg_catalog.float8,
   query pg_catalog.text)
+JOIN dblink_gateway.session AS s ON s.pid OPERATOR(pg_catalog.=) r.pid
 ON CONFLICT (pid) DO UPDATE SET connection = excluded.connection, event = excluded.event,
   since = excluded.since, query = excluded.query
 """

@@ -79,10 +79,6 @@ WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
 """
 
 _PREPARE: Final = f"""
-PREPARE put(pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.text) AS
-  WITH previous AS (DELETE FROM dblink_gateway.answer AS a WHERE a.call OPERATOR(pg_catalog.=) $4)
-  INSERT INTO dblink_gateway.answer AS a (pid, call, answer) VALUES ($1, $2, $3)
-  ON CONFLICT (call) DO UPDATE SET answer = excluded.answer;
 PREPARE ring(pg_catalog.int4, pg_catalog.int4) AS
   SELECT pg_catalog.pg_try_advisory_lock({BELLS}, $1),
          pg_catalog.pg_advisory_unlock({BELLS}, $2)
@@ -92,7 +88,9 @@ _TAKE_BELL: Final = f"SELECT pg_catalog.pg_try_advisory_lock({BELLS}, $1::pg_cat
 _RING: Final = f"SELECT pg_catalog.pg_advisory_unlock({BELLS}, $1::pg_catalog.int4)"
 
 _FORGET: Final = """
-WITH answer AS (DELETE FROM dblink_gateway.answer AS a WHERE a.call OPERATOR(pg_catalog.=) $2)
+WITH answer AS (DELETE FROM dblink_gateway.answer AS a WHERE a.call OPERATOR(pg_catalog.=) $2),
+  wait AS (DELETE FROM dblink_gateway.wait AS w
+           WHERE w.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4)
 DELETE FROM dblink_gateway.session AS s WHERE s.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4
 """
 
@@ -224,14 +222,12 @@ class Side:
         whether it sees what has been committed since its transaction began."""
 
         if snapshots:
-            text = _literal(text)
-            put = f"EXECUTE put({session.pid}, '{number}', {text}, '{session.row}')"
-            self._do(lambda connection: self._put(connection, session, put, bell))
+            self._do(lambda connection: self._put(connection, session, number, bell, text))
             session.row = number
         else:
-            sealed, name = seal(text, number), f"reply_{session.pid}_s{digest(number)}"
-            put = f"SELECT dblink_gateway.keep('{name}', '{sealed}', '{session.function}')"
-            self._do(lambda connection: self._put(connection, session, put, bell))
+            name, sealed = f"reply_{session.pid}_s{digest(number)}", seal(text, number)
+            keep = f"SELECT dblink_gateway.keep('{name}', '{sealed}', '{session.function}')"
+            self._do(lambda connection: self._keep(connection, session, keep, bell))
             session.function = name
 
     def query(self, sql: str, parameters: Sequence[str | None] = ()) -> list[TextRow]:
@@ -318,29 +314,54 @@ class Side:
             taken = [pipeline.query(_TAKE_BELL, (session.pid * 2 + bell,)) for bell in (0, 1)]
         session.bells = {bell for bell in (0, 1) if taken[bell].result().scalar()}
 
+    # Each of these is one flight. A bell that the caller does not wait for is taken before the
+    # other one rings, for the call that comes next. Locks are counted: one that is held is not
+    # taken again.
+
     def _put(
-        self, connection: pgwire.Connection, session: Registered, statements: str, bell: int | None
+        self,
+        connection: pgwire.Connection,
+        session: Registered,
+        number: str,
+        bell: int | None,
+        text: str,
     ) -> None:
-        """Run `statements` in a transaction, and when it is committed let go of `bell`, which the
-        caller waits for. Bells that are not held are taken before, for the calls to come. All of
-        it is one flight."""
-        base = session.pid * 2
-        missing = sorted({0, 1} - session.bells - {bell})
-        rung = [] if bell is None or bell not in session.bells else [bell]
-        if rung and len(missing) == 1:
-            last = f"EXECUTE ring({base + missing[0]}, {base + rung[0]})"
-        else:
-            items = [f"pg_catalog.pg_try_advisory_lock({BELLS}, {base + m})" for m in missing]
-            items += [f"pg_catalog.pg_advisory_unlock({BELLS}, {base + r})" for r in rung]
-            last = f"SELECT {', '.join(items)}"
+        taken, rung = self._bells(session, bell)
+        done = connection.query(
+            f"CALL dblink_gateway.put({session.pid}, '{number}', {_literal(text)},"
+            f" '{session.row}', {_key(session, taken)}, {_key(session, rung)})",
+            timeout=TIMEOUT,
+        )
+        self._note_bells(session, taken, rung, done.scalar() is not None)
+
+    def _keep(
+        self, connection: pgwire.Connection, session: Registered, keep: str, bell: int | None
+    ) -> None:
+        taken, rung = self._bells(session, bell)
+        ring = f"EXECUTE ring({_key(session, taken)}, {_key(session, rung)})"
         try:
-            done = connection.query(f"BEGIN; {statements}; COMMIT; {last}", timeout=TIMEOUT)
+            done = connection.query(f"BEGIN; {keep}; COMMIT; {ring}", timeout=TIMEOUT)
         except errors.DatabaseError:
             if not connection.closed:
                 connection.query("ROLLBACK", timeout=TIMEOUT)
             raise
-        session.bells.update(m for m, taken in zip(missing, done.rows[0], strict=False) if taken)
-        session.bells.difference_update(rung)
+        self._note_bells(session, taken, rung, bool(done.scalar()))
+
+    def _bells(self, session: Registered, bell: int | None) -> tuple[int | None, int | None]:
+        """Which bell to take, and which to ring."""
+        missing = {0, 1} - session.bells - {bell}
+        return (min(missing) if missing else None), (bell if bell in session.bells else None)
+
+    def _note_bells(
+        self, session: Registered, taken: int | None, rung: int | None, got: bool
+    ) -> None:
+        session.bells -= {rung}
+        if taken is not None and got:
+            session.bells.add(taken)
+
+
+def _key(session: Registered, bell: int | None) -> str:
+    return "NULL" if bell is None else str(session.pid * 2 + bell)
 
 
 def _literal(text: str) -> str:

@@ -188,11 +188,11 @@ class Worker:
     def _rows(self, result: Result, call: Call) -> dict[str, object]:
         limit = IN_ROW if call.snapshots else IN_FUNCTION
         if result.size is not None and result.size <= limit:
-            return calls.rows(result.fetchall())
+            return {**calls.rows(result.fetchall()), **_styles(result)}
         name = self._replies.fill(
             self._registered, call.role, len(result.columns), result, self._check
         )
-        return calls.table(name, len(result.columns))
+        return {**calls.table(name, len(result.columns)), **_styles(result)}
 
     # The conversation with the caller.
 
@@ -284,6 +284,12 @@ class Worker:
             seconds,
             outcome,
         )
+
+
+def _styles(result: Result) -> dict[str, object]:
+    """With which settings the caller is to read dates; most answers have none."""
+    styles = result.styles
+    return {"styles": styles} if styles else {}
 
 
 _CANCELLED = errors.Diagnostics(

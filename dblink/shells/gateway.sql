@@ -120,7 +120,8 @@ BEGIN
     RETURN 1;
   END IF;
   PERFORM pg_catalog.pg_advisory_unlock_shared(1684827755, key OPERATOR(pg_catalog.+) 1);
-  IF NOT dblink_gateway.alive() THEN
+  -- On a hot standby the session table cannot even be read.
+  IF pg_catalog.pg_is_in_recovery() OR NOT dblink_gateway.alive() THEN
     PERFORM dblink_gateway.no_gateway(false);
   END IF;
   RETURN NULL;
@@ -240,6 +241,24 @@ BEGIN
       AND a.application_name = 'dblink_gateway'
   );
 END $function$;
+
+-- What the side connection answers with: puts the answer to the call `number` of a session in the
+-- place of that to `previous`, and when that is committed takes one bell and rings the other, each
+-- by its lock's second key, or null. Returns the key that it has taken, else null.
+CREATE OR REPLACE PROCEDURE dblink_gateway.put(
+  session pg_catalog.int4, number pg_catalog.text, content pg_catalog.text,
+  previous pg_catalog.text, INOUT taken pg_catalog.int4, rung pg_catalog.int4
+) LANGUAGE plpgsql AS $procedure$
+BEGIN
+  DELETE FROM dblink_gateway.answer AS a WHERE a.call OPERATOR(pg_catalog.=) previous;
+  INSERT INTO dblink_gateway.answer AS a (pid, call, answer) VALUES (session, number, content)
+  ON CONFLICT (call) DO UPDATE SET answer = excluded.answer;
+  COMMIT;
+  IF NOT pg_catalog.pg_try_advisory_lock(1684827755, taken) THEN
+    taken := NULL;
+  END IF;
+  PERFORM pg_catalog.pg_advisory_unlock(1684827755, rung);
+END $procedure$;
 
 -- What the side connection does with objects: they belong to the owner of this schema, so its role
 -- needs no other rights here.

@@ -18,7 +18,12 @@ BEGINNING = [
 ]
 
 # What every session may call, by name: the rest is called by nobody but them and the side.
-_SIDE = ("keep(text, text, text)", "make(text, int4, text)", "drop(text[])")
+_SIDE = (
+    "keep(text, text, text)",
+    "make(text, int4, text)",
+    "drop(text[])",
+    "put(int4, text, text, text, int4, int4)",
+)
 _TABLES = "dblink_gateway.session, dblink_gateway.answer, dblink_gateway.wait"
 
 
@@ -36,7 +41,7 @@ def setup_statements(schema: str, role: str | None) -> list[str]:
         "CREATE OR REPLACE FUNCTION dblink_gateway.version() RETURNS pg_catalog.int4\n"
         f"LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT {VERSION}'",
         "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA dblink_gateway TO PUBLIC",
-        *(f"REVOKE ALL ON FUNCTION dblink_gateway.{name} FROM PUBLIC" for name in _SIDE),
+        *(f"REVOKE ALL ON ROUTINE dblink_gateway.{name} FROM PUBLIC" for name in _SIDE),
         f"REVOKE ALL ON {_TABLES} FROM PUBLIC",
         "GRANT SELECT ON dblink_gateway.activity TO PUBLIC",
     ]
@@ -44,7 +49,7 @@ def setup_statements(schema: str, role: str | None) -> list[str]:
         to = quoted(role)
         statements += [
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {_TABLES} TO {to}",
-            *(f"GRANT EXECUTE ON FUNCTION dblink_gateway.{name} TO {to}" for name in _SIDE),
+            *(f"GRANT EXECUTE ON ROUTINE dblink_gateway.{name} TO {to}" for name in _SIDE),
         ]
     return [*statements, wrapper(schema)]
 

@@ -33,6 +33,6 @@ BEGIN
   END IF;
   SELECT string_agg(p.oid::regprocedure::text, ', ') INTO names
   FROM pg_proc AS p WHERE p.pronamespace = 'dblink_gateway'::regnamespace;
-  EXECUTE 'DROP FUNCTION ' || names || ' {cascade}';
+  EXECUTE 'DROP ROUTINE ' || names || ' {cascade}';
   DROP SCHEMA dblink_gateway {cascade};
 END
