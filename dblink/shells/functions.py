@@ -21,7 +21,7 @@ class Face:
 
     `answer`: PL/pgSQL statements of the functions that return rows. They find the variables
     `arguments` (jsonb), `types` (text[]: the declared columns) and `function` (text), `key`
-    (text) and `answer` (jsonb) to do with as they like, and return the rows.
+    (text), `answer` and `styles` (jsonb) to do with as they like, and return the rows.
     """
 
     __slots__ = ("answer", "internal")
@@ -168,6 +168,7 @@ DECLARE
   types pg_catalog.text[];
   wording pg_catalog.text[];
   answer pg_catalog.jsonb;
+  styles pg_catalog.jsonb;
   state pg_catalog.text;
   message pg_catalog.text;
   detail pg_catalog.text;
@@ -197,6 +198,9 @@ GATEWAY = Face(
     "dblink_gateway",
     """\
   answer := dblink_gateway.call(function, arguments, types);
+  IF pg_catalog.jsonb_exists(answer, 'styles') THEN
+    styles := dblink_gateway.styled(pg_catalog.jsonb_object_field(answer, 'styles'));
+  END IF;
   IF NOT pg_catalog.jsonb_exists(answer, 'table') THEN
     RETURN QUERY EXECUTE dblink_gateway.conversion(types,
       dblink_gateway.rows_of_json(pg_catalog.cardinality(types)))
@@ -212,6 +216,9 @@ GATEWAY = Face(
     EXCEPTION WHEN SQLSTATE 'DBL02' THEN
       NULL;
     END;
+  END IF;
+  IF styles IS NOT NULL THEN
+    PERFORM dblink_gateway.styled(styles);
   END IF;
 """,
 )

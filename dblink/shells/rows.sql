@@ -27,7 +27,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION dblink_gateway.wording() RETURNS pg_catalog.text[]
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $function$
 DECLARE
-  special CONSTANT pg_catalog.text := '([][\\.^$*+?(){}|])';
+  special CONSTANT pg_catalog.text := E'([][\\\\.^$*+?(){}|])';
   detail pg_catalog.text;
   counts pg_catalog.text;
   types pg_catalog.text;
@@ -40,7 +40,7 @@ BEGIN
            e pg_catalog.int4, f pg_catalog.int4, g pg_catalog.int4);
   EXCEPTION WHEN datatype_mismatch THEN
     GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-    counts := pg_catalog.regexp_replace(detail, special, '\\\1', 'g');
+    counts := pg_catalog.regexp_replace(detail, special, E'\\\\\\1', 'g');
     counts := pg_catalog.replace(pg_catalog.replace(counts, '3', '[0-9]+'), '7', '([0-9]+)');
   END;
   BEGIN
@@ -49,12 +49,12 @@ BEGIN
   EXCEPTION WHEN datatype_mismatch THEN
     GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
     -- The returned type, the expected one, the position; the column's name since release 18.
-    -- A search_path may hide both types: then they come with their schema.
-    detail := pg_catalog.replace(pg_catalog.replace(detail, 'pg_catalog.pg_lsn', 'pg_lsn'),
-                                 'pg_catalog.txid_snapshot', 'txid_snapshot');
+    -- A search_path may hide the types: then they have their schema. quote_all_identifiers.
+    detail := pg_catalog.regexp_replace(detail, '("?pg_catalog"?[.])?"?(pg_lsn|txid_snapshot)"?',
+                                        E'\\2', 'g');
     places := ARRAY[pg_catalog.strpos(detail, 'pg_lsn'), pg_catalog.strpos(detail, 'txid_snapshot'),
                     pg_catalog.strpos(detail, '2'), pg_catalog.strpos(detail, 'dblink_gateway')];
-    types := pg_catalog.regexp_replace(detail, special, '\\\1', 'g');
+    types := pg_catalog.regexp_replace(detail, special, E'\\\\\\1', 'g');
     types := pg_catalog.replace(pg_catalog.replace(types, 'pg_lsn', '(.+?)'),
                                 'txid_snapshot', '(.+?)');
     types := pg_catalog.replace(pg_catalog.replace(types, 'dblink_gateway', '(.*)'),
@@ -104,10 +104,27 @@ BEGIN
     DETAIL = pg_catalog.concat('The declared columns cannot be learned: ', detail);
 END $function$;
 
+-- The type of that name without a modifier. A guess with one would pass where none is declared, and
+-- values would be cut or rounded to it: so modifiers are never guessed, but learned each time.
+CREATE OR REPLACE FUNCTION dblink_gateway.bare(type pg_catalog.text) RETURNS pg_catalog.text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $function$
+DECLARE
+  oid CONSTANT pg_catalog.oid := pg_catalog.to_regtype(type)::pg_catalog.oid;
+BEGIN
+  -- The names that are printed for these mean a modifier of 1.
+  RETURN CASE
+    WHEN oid OPERATOR(pg_catalog.=) 1042 THEN 'pg_catalog.bpchar'
+    WHEN oid OPERATOR(pg_catalog.=) 1014 THEN 'pg_catalog.bpchar[]'
+    WHEN oid OPERATOR(pg_catalog.=) 1560 THEN 'pg_catalog."bit"'
+    WHEN oid OPERATOR(pg_catalog.=) 1561 THEN 'pg_catalog."bit"[]'
+    ELSE pg_catalog.format_type(oid, NULL)
+  END;
+END $function$;
+
 -- The row types that were learned last, by call: a usual call needs no refusals. They are kept in
 -- custom settings, which anybody may write who runs SQL in the session, and read by functions that
--- may run as somebody else: so nothing gets out of here that is not the name of a type, and nothing
--- in it can begin a comment or end a name.
+-- may run as somebody else: so nothing gets out of here that is not the name of a type, printed
+-- anew.
 CREATE OR REPLACE FUNCTION dblink_gateway.remembered(call pg_catalog.text)
 RETURNS pg_catalog.text[] LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $function$
 DECLARE
@@ -121,13 +138,13 @@ BEGIN
                                                  OPERATOR(pg_catalog.||) '{') THEN
     kept := pg_catalog.current_setting('dblink_gateway.row_type', true);
   END IF;
-  IF kept IS NULL OR kept OPERATOR(pg_catalog.=) ''
-     OR kept OPERATOR(pg_catalog.~) '--|/\*|[;''$\\:&]' THEN
+  IF kept IS NULL OR kept OPERATOR(pg_catalog.=) '' THEN
     RETURN ARRAY['pg_catalog.text'];
   END IF;
   types := pg_catalog.substr(kept, pg_catalog.strpos(kept, '{'))::pg_catalog.text[];
   FOR place IN 1 .. pg_catalog.cardinality(types) LOOP
-    IF pg_catalog.to_regtype(types[place]) IS NULL THEN
+    types[place] := dblink_gateway.bare(types[place]);
+    IF types[place] IS NULL THEN
       RETURN ARRAY['pg_catalog.text'];
     END IF;
   END LOOP;
@@ -144,16 +161,14 @@ DECLARE
   kept CONSTANT pg_catalog.text := key::pg_catalog.text OPERATOR(pg_catalog.||)
                                    types::pg_catalog.text;
 BEGIN
-  IF kept OPERATOR(pg_catalog.!~) '--|/\*|[;''$\\:&]' THEN
-    PERFORM pg_catalog.set_config('dblink_gateway.row_type', kept, false),
-      pg_catalog.set_config('dblink_gateway.row_type_' OPERATOR(pg_catalog.||)
-                            (key OPERATOR(pg_catalog.&) 15)::pg_catalog.text, kept, false);
-  END IF;
+  PERFORM pg_catalog.set_config('dblink_gateway.row_type', kept, false),
+    pg_catalog.set_config('dblink_gateway.row_type_' OPERATOR(pg_catalog.||)
+                          (key OPERATOR(pg_catalog.&) 15)::pg_catalog.text, kept, false);
 EXCEPTION WHEN invalid_transaction_state THEN
   NULL;  -- nothing can be set in the middle of a parallel plan
 END $function$;
 
--- The types as a message has them: [["integer", 23], …].
+-- The types as a message has them: [["integer", 23], ...].
 CREATE OR REPLACE FUNCTION dblink_gateway.described(types pg_catalog.text[])
 RETURNS pg_catalog.jsonb LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED AS $function$
 BEGIN
@@ -165,7 +180,7 @@ BEGIN
   );
 END $function$;
 
--- The query that converts the text columns c1, c2, … of `source` (what stands behind FROM, named t)
+-- The query that converts the text columns c1, c2, ... of `source` (what stands behind FROM, named t)
 -- to `types`, as the types' input functions do with the declared modifiers: a cast would cut what is
 -- too long. A cast of text is the input function where the type is one of those listed here, has no
 -- modifier, and for json; all others take the way of json_to_record, which calls input functions.
@@ -237,7 +252,7 @@ BEGIN
   RETURN true;
 END $function$;
 
--- The columns c1, c2, … of rows that came as JSON in $1, as conversion's source.
+-- The columns c1, c2, ... of rows that came as JSON in $1, as conversion's source.
 CREATE OR REPLACE FUNCTION dblink_gateway.rows_of_json(columns pg_catalog.int4)
 RETURNS pg_catalog.text LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $function$
 DECLARE
@@ -261,6 +276,26 @@ BEGIN
     items[place] := pg_catalog.format('c%s pg_catalog.text', place);
   END LOOP;
   RETURN pg_catalog.array_to_string(items, ', ');
+END $function$;
+
+-- Sets what values of date and time types are read with, as far as `styles` tells, for the time of a
+-- conversion, and returns what was set before.
+CREATE OR REPLACE FUNCTION dblink_gateway.styled(styles pg_catalog.jsonb)
+RETURNS pg_catalog.jsonb LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED AS $function$
+DECLARE
+  before pg_catalog.jsonb := '{}';
+  name pg_catalog.text;
+  value pg_catalog.text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['DateStyle', 'IntervalStyle'] LOOP
+    value := pg_catalog.jsonb_object_field_text(styles, name);
+    IF value IS NOT NULL AND value OPERATOR(pg_catalog.<>) pg_catalog.current_setting(name) THEN
+      before := pg_catalog.jsonb_set(before, ARRAY[name],
+                                     pg_catalog.to_jsonb(pg_catalog.current_setting(name)));
+      PERFORM pg_catalog.set_config(name, value, true);
+    END IF;
+  END LOOP;
+  RETURN before;
 END $function$;
 
 -- Whether reading these types runs nothing but the server's own functions.
