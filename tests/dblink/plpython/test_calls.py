@@ -326,3 +326,42 @@ def test_nothing_of_the_search_path_is_used(sql: pgwire.Connection, far: str) ->
         assert sql.query("SELECT position FROM ext.dblink_get_pkey('pg_class')").rows == [(1,)]
     finally:
         sql.execute("RESET search_path; DROP SCHEMA hostile CASCADE")
+
+
+def test_the_seam_to_the_local_database_is_whole(sql: pgwire.Connection) -> None:
+    """Sessions that convert by themselves ask it for Python values; the functions never do."""
+    sql.query("SELECT dblink_get_connections()")  # brings the folder into the module search path
+    sql.execute(
+        """
+        CREATE FUNCTION pg_temp.asked(query text) RETURNS text LANGUAGE plpython3u AS $$
+        import dblink
+        from dblink.plpython.spi import SpiLocal
+        local = SpiLocal(plpy)
+        try:
+            columns = [(c.name, c.type_oid, c.type_modifier) for c in local.describe(query)]
+            return repr((columns, local.query(query), local.query_typed(query)))
+        except dblink.plpython.spi.errors.DatabaseError as error:
+            return repr((error.sqlstate, error.message, error.detail, error.hint))
+        $$
+        """
+    )
+
+    def asked(query: str) -> object:
+        return sql.query("SELECT pg_temp.asked($1)", (query,)).rows[0][0]
+
+    assert asked(
+        "SELECT 1 AS a, NULL AS a, '{1,2}'::int[] AS \"b c\", 'x'::varchar(3) AS q"
+    ) == repr(
+        (
+            [("a", 23, -1), ("a", 25, -1), ("b c", 1007, -1), ("q", 1043, 7)],
+            [("1", None, "{1,2}", "x")],
+            [(1, None, [1, 2], "x")],
+        )
+    )
+    assert asked("SELECT 1 / 0") == repr(("22012", "division by zero", None, None))
+    # No name is known for its code.
+    sql.execute(
+        "CREATE FUNCTION pg_temp.failing() RETURNS int LANGUAGE plpgsql AS $$ BEGIN"
+        " RAISE 'm' USING ERRCODE = 'XYZ01', DETAIL = 'd', HINT = 'h'; END $$"
+    )
+    assert asked("SELECT pg_temp.failing()") == repr(("XYZ01", "m", "d", "h"))
