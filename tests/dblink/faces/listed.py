@@ -54,5 +54,14 @@ SCENARIOS: dict[tuple[str, str], Listed] = {
 }
 """By face and scenario, as `module: name`."""
 
-KEYS: frozenset[str] = frozenset()
+KEYS = frozenset(
+    (
+        "record-in-target-list",
+        "handler-context",
+        "context",
+        "parallel-unsafe",
+        "nested-conversion",
+        "standby",
+    )
+)
 """The keys of differences that tests show which run no scenario."""
