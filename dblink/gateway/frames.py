@@ -130,6 +130,11 @@ class Walk:
             pieces.append(data[start:end])
         return b"".join(pieces)
 
+    @property
+    def cut(self) -> bool:
+        """Whether what has been passed ends in the middle of a frame."""
+        return self._left > 0
+
     def rest(self) -> bytes:
         """What is held although the server has ended: the beginning of a frame."""
         held, self._held = self._held, bytearray()

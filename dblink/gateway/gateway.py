@@ -24,6 +24,9 @@ log = logging.getLogger("dblink.gateway")
 _LARGE_CALLS: Final = 4
 """As many calls of the largest size may be on their way at once, of all sessions together."""
 
+_ACCEPTING: Final = 5
+"""Turns of the event loop in which a connection that it has accepted is sure to be told of."""
+
 _FAREWELL: Final = 5.0
 """Seconds that it may take, in the end, to cancel what is still running."""
 
@@ -153,6 +156,8 @@ class Gateway:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(_ACCEPTING):
+            await asyncio.sleep(0)
         for leg in list(self.room.legs):
             leg.abort()  # whose peer does not take what is left for it
         while self.room.legs:
@@ -176,6 +181,8 @@ class Gateway:
     def admit(self, relay: Relay) -> bool:
         """Whether a connection that has just been accepted may speak at all. Some more than there
         may be sessions: cancel requests must come through."""
+        if self._deadline is not None:
+            return False  # it was accepted when the gateway was told to stop
         if len(self._relays) >= 2 * self._max_clients + 100:
             log.warning("%s: too many connections", relay.client.peer)
             return False
@@ -220,7 +227,11 @@ class Gateway:
         if relay.key:
             self._start(self._cancel_lost(relay))
 
-    def forget(self, relay: Relay, caller: Caller | None) -> None:
+    def close_later(self, caller: Caller, opening: asyncio.Task[None] | None) -> None:
+        """Close the `caller` of a session that has ended, after what is `opening` it."""
+        self._start(_close(caller, opening))
+
+    def forget(self, relay: Relay) -> None:
         """The `relay` has ended."""
         self._relays.discard(relay)
         self._sessions.discard(relay)
@@ -229,8 +240,6 @@ class Gateway:
             others.remove(relay)
             if not others:
                 del self._keys[relay.process_id]
-        if caller is not None:
-            self._start(_close(caller))
         if self._changed is not None:
             self._changed.set()
 
@@ -278,8 +287,10 @@ class Gateway:
         return task
 
 
-async def _close(caller: Caller) -> None:
+async def _close(caller: Caller, opening: asyncio.Task[None] | None) -> None:
     try:
+        if opening is not None:
+            await asyncio.wait((opening,))
         await caller.close()
     except Exception:
         log.exception("a session could not be closed")

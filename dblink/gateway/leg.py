@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections.abc import Callable
 from typing import Final
@@ -67,6 +68,10 @@ class Leg(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The loop has accepted a connection."""
+        sock = transport.get_extra_info("socket")
+        if sock.family != getattr(socket, "AF_UNIX", None):
+            # A client whose machine is gone must not be waited for without end.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self.adopt(transport)  # type: ignore[arg-type]  # uvloop's are of other classes
         if self.made is not None:
             self.made()
@@ -149,8 +154,9 @@ class Leg(asyncio.BufferedProtocol):
     # What the owner calls.
 
     def send(self, data: bytes) -> None:
-        """Send `data`, which nobody may change afterwards."""
-        if data and not self._over:
+        """Send `data`, which nobody may change afterwards; nothing is said in the middle of a TLS
+        handshake."""
+        if data and not self._over and not self._shaking_hands:
             self._write(data if self.layer is None else self.layer.encrypt(data))
 
     def hold(self, reason: int) -> None:

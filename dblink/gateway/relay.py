@@ -13,6 +13,14 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from dblink.gateway import contexts
+from dblink.gateway.early import (
+    AUTHENTICATION,
+    KEY,
+    STATUS,
+    EarlyFrames,
+    lets_in,
+    without_binding,
+)
 from dblink.gateway.frames import Walk
 from dblink.gateway.leg import NOT_YET, Leg
 from dblink.gateway.seam import Caller
@@ -28,19 +36,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dblink.gateway")
 
-_EARLY_LIMIT: Final = 1 << 20
-"""Bytes of a frame before the session has begun."""
-
-_AUTHENTICATION: Final = b"R"[0]
-_KEY: Final = b"K"[0]
-_STATUS: Final = b"S"[0]
-_READY: Final = b"Z"[0]
-_SASL: Final = 10
 _TERMINATE: Final = b"X\0\0\0\4"
 
 SHUTDOWN = fatal("57P01", "terminating connection due to administrator command")
 TOO_MANY = fatal("53300", "sorry, too many clients already")
 IDLE = fatal("57P05", "terminating connection due to idle-session timeout")
+UNASKED = fatal(
+    "28000",
+    "the gateway lets nobody in from another machine whom the local server does not ask for a "
+    "password",
+    hint="The server sees the gateway's address, not the client's: see pg_hba.conf, or the "
+    "gateway's option --trust.",
+)
 
 
 class Relay:
@@ -70,9 +77,10 @@ class Relay:
         self._way: Way | None = None
         self._server: Leg | None = None
         self._asked = False
-        self._early = bytearray()
+        self._early = EarlyFrames()
         self._walk = Walk(self, gateway.max_call)
         self._caller: Caller | None = None
+        self._opening: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._codec = "utf-8"
@@ -194,72 +202,41 @@ class Relay:
 
     def _before_session(self, data: bytes | bytearray, end: int) -> None:
         early = self._early
-        early += memoryview(data)[:end]
-        position = 0
+        early.feed(memoryview(data)[:end])
         passed: list[bytes] = []
-        while len(early) - position >= 5:
-            kind = early[position]
-            length = int.from_bytes(early[position + 1 : position + 5])
-            if not 4 <= length <= _EARLY_LIMIT:
-                self._refuse(f"the server sent a message of {length} bytes", b"")
-                return
-            stop = position + length + 1
-            if stop > len(early):
-                break
-            frame = bytes(early[position:stop])
-            if kind == _READY:
-                break
-            if kind == _AUTHENTICATION:
-                if not self._let_in(frame):
-                    return
-                frame = self._without_binding(frame)
-            elif kind == _KEY and length >= 8:
-                self.process_id = int.from_bytes(frame[5:9], signed=True)
-                self.key = frame[9:]
-                self._gateway.register(self)
-            elif kind == _STATUS:
-                self.status(frame[5:])
-            passed.append(frame)
-            position = stop
-        del early[:position]
+        try:
+            while (frame := early.next()) is not None:
+                kind = frame[:1]
+                if kind == AUTHENTICATION:
+                    if not self._may_go_on(frame):
+                        self._refuse("the local server asked for no password", UNASKED)
+                        return
+                    if not self._same_certificate():
+                        frame = without_binding(frame)
+                elif kind == KEY and len(frame) > 9 and not self.key:
+                    self.process_id = int.from_bytes(frame[5:9], signed=True)
+                    self.key = frame[9:]
+                    self._gateway.register(self)
+                elif kind == STATUS:
+                    self.status(frame[5:])
+                passed.append(frame)
+        except errors.ProtocolError as error:
+            self._refuse(error.message, b"")
+            return
         self.client.send(b"".join(passed))
-        if early and early[0] == _READY:
+        if early.over:
             self._session_begins()
 
-    def _let_in(self, frame: bytes) -> bool:
+    def _may_go_on(self, frame: bytes) -> bool:
         """Whether an authentication message may be passed."""
-        if frame[5:9] != b"\0\0\0\0":
-            self._asked = True
-        elif not self._asked and not self._gateway.may_be_let_in_unasked(self.client):
-            self._refuse(
-                "the local server asked for no password",
-                fatal(
-                    "28000",
-                    "the gateway lets nobody in from another machine whom the local server does "
-                    "not ask for a password",
-                    hint="The server sees the gateway's address, not the client's: see "
-                    "pg_hba.conf, or the gateway's option --trust.",
-                ),
-            )
-            return False
+        if lets_in(frame):
+            return self._asked or self._gateway.may_be_let_in_unasked(self.client)
+        self._asked = True
         return True
 
-    def _without_binding(self, frame: bytes) -> bytes:
-        """AuthenticationSASL without the mechanisms that bind to the TLS of the one connection what
-        is sent on the other. Where both show the same certificate, they are bound to that."""
-        if int.from_bytes(frame[5:9]) != _SASL or self._same_certificate():
-            return frame
-        offered = frame[9:].split(b"\0")
-        left = b"\0".join([name for name in offered if not name.endswith(b"-PLUS")])
-        if self.client.layer is not None and len(left) < len(frame) - 9:
-            log.info(
-                "%s: SCRAM cannot be used with TLS on both sides unless the client has "
-                "channel_binding=disable",
-                self.client.peer,
-            )
-        return frame[:1] + (len(left) + 8).to_bytes(4) + frame[5:9] + left
-
     def _same_certificate(self) -> bool:
+        """Whether client and server see the same certificate, to which SCRAM binds what they say:
+        then it is none of our business."""
         assert self._way is not None
         layer, tls = self._way.layer, self._gateway.tls
         if layer is None or tls is None or self.client.layer is None:
@@ -276,10 +253,10 @@ class Relay:
         self._caller = self._gateway.engine.caller(
             self._startup.database, self.process_id, self._startup.user
         )
-        self._start(self._open(self._caller))
+        self._opening = asyncio.get_running_loop().create_task(self._open(self._caller))
 
     def _keep(self, data: bytes | bytearray, end: int) -> None:
-        self._early += memoryview(data)[:end]
+        self._early.feed(memoryview(data)[:end])
 
     async def _open(self, caller: Caller) -> None:
         try:
@@ -298,8 +275,8 @@ class Relay:
             self._deadline.cancel()
         self.begun = True
         self._server.received = self._from_server
-        early, self._early = self._early, bytearray()
         log.info("%s: process %d", self.client.peer, self.process_id)
+        early = self._early.rest()
         self._from_server(early, len(early))
 
     # From the server.
@@ -385,9 +362,11 @@ class Relay:
             self.tell(SHUTDOWN)
 
     def tell(self, farewell: bytes) -> None:
-        """End the session now, and tell the client why."""
+        """End the session now, and tell the client why, unless that would be taken for a part of
+        what it was sent before."""
         if not self._finished:
-            self.client.send(farewell)
+            if not self._walk.cut:
+                self.client.send(farewell)
             self.end()
 
     def end(self) -> None:
@@ -408,7 +387,10 @@ class Relay:
         for task in self._tasks:
             if task is not current:
                 task.cancel()
-        self._gateway.forget(self, self._caller)
+        if self._caller is not None:
+            # What is being opened must be there to be closed.
+            self._gateway.close_later(self._caller, self._opening)
+        self._gateway.forget(self)
 
     @property
     def way(self) -> Way | None:
@@ -424,7 +406,7 @@ class Relay:
         if reason and not self._finished:
             log.info("%s: the server's connection has ended: %s", self, reason)
         self.busy = False  # there is nothing to be cancelled
-        self.client.send(self._walk.rest() if self.begun else bytes(self._early))
+        self.client.send(self._walk.rest() if self.begun else self._early.rest())
         self.end()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

@@ -15,7 +15,7 @@ from pgwire import errors, sqlstates
 from pgwire.protocol.backend import ErrorResponse
 from pgwire.protocol.frontend import CancelRequest, Query, Terminate
 from pgwire.testing.cluster import Cluster
-from pgwire.testing.script import ScriptedServer, close, expect, login, reset, send
+from pgwire.testing.script import ScriptedServer, close, expect, login, reset, send, stall
 from tests.dblink.gateway.relay.conftest import NOBODY
 from tests.dblink.gateway.relay.wire import PATIENCE, Wire, fields
 
@@ -197,6 +197,19 @@ def test_stopping_a_second_time_shortens_it(local: str) -> None:
             await connection.close()
 
     asyncio.run(main())
+
+
+def test_nothing_is_said_in_the_middle_of_a_message(relaying: Callable[..., Running]) -> None:
+    beginning = b"D" + (1000).to_bytes(4) + b"x" * 500
+    script = [login(), expect(Query), send(beginning), stall()]
+    with ScriptedServer(script) as server:
+        gateway = relaying(server.conninfo())
+        with Wire(gateway.addresses[0]) as wire:
+            wire.log_in()
+            wire.send(Query(b"x").encode())
+            assert wire.exactly(len(beginning)) == beginning
+            gateway.close(grace=0.1)
+            assert wire.rest() == b""
 
 
 def test_nothing_is_left_on_the_loop(local: str) -> None:

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dblink.gateway import Running
+from dblink.gateway.early import EarlyFrames, without_binding
 from dblink.gateway.startup import DirectTLS, FirstPackets, Refused, Startup
+from pgwire import errors
+from pgwire.protocol.backend import (
+    AuthenticationOk,
+    AuthenticationSASL,
+    AuthenticationSASLContinue,
+)
 from pgwire.protocol.frontend import CancelRequest, GSSENCRequest, Query, SSLRequest
 from tests.dblink.gateway.relay.wire import Wire, fields, startup
 
@@ -58,6 +65,38 @@ def test_startup_tells_where_to() -> None:
     assert isinstance(packet, Startup)
     assert (packet.user, packet.database, packet.replication) == ("eve", "shop", False)
     assert packets.rest() == b"rest"
+
+
+@given(st.lists(st.tuples(st.sampled_from(b"RSKNEv?"), st.binary(max_size=30))), st.integers(1, 9))
+def test_early_frames_come_as_they_are_up_to_the_first_ready(
+    said: list[tuple[int, bytes]], cut: int
+) -> None:
+    frames = [bytes([kind]) + (len(body) + 4).to_bytes(4) + body for kind, body in said]
+    data = b"".join(frames) + b"Z\0\0\0\5I" + b"more"
+    early = EarlyFrames()
+    found = []
+    for i in range(0, len(data), cut):
+        early.feed(data[i : i + cut])
+        while (frame := early.next()) is not None:
+            found.append(frame)
+    assert found == frames
+    assert early.over
+    assert early.rest() == b"Z\0\0\0\5Imore"
+
+
+@pytest.mark.parametrize("length", [0, 3, (1 << 20) + 1, 0xFFFFFFFF])
+def test_an_early_frame_has_a_length_that_makes_sense(length: int) -> None:
+    early = EarlyFrames()
+    early.feed(b"R" + length.to_bytes(4))
+    with pytest.raises(errors.ProtocolError, match=f"message of {length} bytes"):
+        early.next()
+
+
+def test_mechanisms_that_bind_are_not_offered() -> None:
+    offered = AuthenticationSASL([b"SCRAM-SHA-256-PLUS", b"SCRAM-SHA-256", b"NEW-PLUS"]).encode()
+    assert without_binding(offered) == AuthenticationSASL([b"SCRAM-SHA-256"]).encode()
+    for other in (AuthenticationOk().encode(), AuthenticationSASLContinue(b"r=x-PLUS").encode()):
+        assert without_binding(other) == other
 
 
 @pytest.mark.parametrize("requests", [b"", GSS, SSL, GSS + b"|" + SSL, SSL + b"|" + GSS])

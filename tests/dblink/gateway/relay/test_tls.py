@@ -159,6 +159,17 @@ def test_a_request_within_tls_is_too_much(gateway: Running, files: Files) -> Non
         assert "unsupported frontend protocol 1234.5679" in fields(wire.frame())["M"]
 
 
+def test_stopping_in_the_middle_of_a_handshake(
+    relaying: Callable[..., Running], local: str, files: Files
+) -> None:
+    gateway = relaying(local, tls=files.of("gateway"))
+    with Wire(gateway.addresses[0]) as wire:
+        wire.send(SSLRequest().encode())
+        assert wire.exactly(1) == b"S"
+        gateway.close()
+        assert wire.rest() == b""
+
+
 def test_clients_may_have_to_show_a_certificate(
     relaying: Callable[..., Running], local: str, files: Files
 ) -> None:
