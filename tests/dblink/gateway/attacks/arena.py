@@ -1,5 +1,5 @@
 """A place to attack the gateway in, and to break things: a server with a local and a remote
-database, roles that trust each other as little as they should, and what must be left behind: nothing.
+database, roles that trust each other as little as they should, and what must be left: nothing.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ CREATE DOMAIN slow AS text CHECK (sleep_at_first(VALUE));
 CREATE FOREIGN DATA WRAPPER plain;
 CREATE SERVER alices FOREIGN DATA WRAPPER plain OPTIONS (host '127.0.0.1');
 GRANT USAGE ON FOREIGN SERVER alices TO alice;
+CREATE USER MAPPING FOR mallory SERVER alices OPTIONS (user 'app', password 'guessed');
 CREATE USER MAPPING FOR alice SERVER alices OPTIONS (user 'app', password '{SECRET}');
 """
 
@@ -113,6 +114,17 @@ class Arena:
         self.remote_watch.close()
         self.cluster.close()
 
+    def stop(self) -> None:
+        """Stop the server as a crash would."""
+        self.watch.close()
+        self.remote_watch.close()
+        self.cluster.stop("immediate")
+
+    def start_again(self) -> None:
+        """Start it after `stop`."""
+        self.cluster.start()
+        self.look()
+
     @property
     def local(self) -> str:
         """What the gateway is told of the local server."""
@@ -154,7 +166,7 @@ class Arena:
         ]
 
     def waits(self, column: str, value: str | int, *events: str) -> bool:
-        """Whether a backend whose `column` in pg_stat_activity is `value` waits for one of these."""
+        """Whether a backend with this `value` in pg_stat_activity waits for one of `events`."""
         rows = self.watch.query(
             f"SELECT wait_event FROM pg_catalog.pg_stat_activity WHERE {column}::text = $1",
             (str(value),),
@@ -176,7 +188,7 @@ class Arena:
 
 
 class Victim:
-    """A session through a gateway with the remote connection "c", to which something will happen."""
+    """A session with the remote connection "c", to which something will happen."""
 
     def __init__(
         self, arena: Arena, address: tuple[str, int], user: str = "mallory", **options: str

@@ -15,11 +15,12 @@ BEGIN
   RAISE INFO USING ERRCODE = 'DBL01', MESSAGE = message;
 END $$;
 -- What the gateway answers to the call `number`, as the functions look for it; null: nothing.
-CREATE FUNCTION mallory.listen(number text) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION mallory.listen(number text, late boolean = false) RETURNS text
+LANGUAGE plpgsql AS $$
 DECLARE answer text;
 BEGIN
   FOR i IN 1 .. 300 LOOP
-    answer := dblink_gateway.take(number, false);
+    answer := dblink_gateway.take(number, late);
     EXIT WHEN answer IS NOT NULL;
     PERFORM pg_sleep(0.005);
   END LOOP;

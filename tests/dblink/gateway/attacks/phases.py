@@ -9,7 +9,8 @@ from typing import Final
 
 import pgwire
 from tests.dblink.gateway.attacks.arena import Arena, Victim
-from tests.dblink.kit import eventually, listener, was_dialled
+from tests.dblink.gateway.attacks.rawclient import PATIENCE
+from tests.dblink.kit import eventually, listener
 
 LARGE: Final = 30_000
 """Rows of 100 bytes: more than what is read ahead, so that they stream into a table."""
@@ -70,7 +71,7 @@ PHASES: Final = (
     Phase("waiting", f"SELECT * FROM dblink('c', {_ASLEEP}) AS t(a text)", _remote_sleeps),
     Phase(
         "executing",
-        f"SELECT dblink_exec('c', $s$DO 'BEGIN PERFORM pg_sleep(60); END'$s$)",
+        "SELECT dblink_exec('c', $s$DO 'BEGIN PERFORM pg_sleep(60); END'$s$)",
         _remote_sleeps,
     ),
     Phase(
@@ -128,7 +129,11 @@ BY_NAME: Final = {phase.name: phase for phase in PHASES}
 def reached(arena: Arena, victim: Victim, phase: Phase, *, wait: bool = True) -> Iterator[None]:
     """Bring a session to a phase; what makes it wait there is taken away at the end. Without
     `wait` it is on its way there."""
-    with listener() as silent, pgwire.connect(arena.cluster.conninfo("here")) as locker:
+    with (
+        listener() as silent,
+        ExitStack() as dialled,
+        pgwire.connect(arena.cluster.conninfo("here")) as locker,
+    ):
         place = silent.getsockname()
         words = {"marker": victim.marker, "silent": victim.remote(host=place[0], port=place[1])}
         for sql in phase.prepare:
@@ -142,10 +147,10 @@ def reached(arena: Arena, victim: Victim, phase: Phase, *, wait: bool = True) ->
             sql = sql.replace(f"{{{word}}}", meant)
         victim.client.send_query(sql)
         if wait:
-            eventually(
-                lambda: phase.reached(arena, victim) and (not phase.silent or was_dialled(silent)),
-                f'the phase "{phase.name}"',
-            )
+            eventually(lambda: phase.reached(arena, victim), f'the phase "{phase.name}"')
+            if phase.silent:
+                silent.settimeout(PATIENCE)
+                dialled.enter_context(silent.accept()[0])
         yield
 
 

@@ -57,11 +57,9 @@ def test_queued_for(arena: Arena, gate: Address, how: str) -> None:
         ]
         for waiter in waiters:
             waiter.start()
-        eventually(
-            lambda: arena.watch.query(
-                "SELECT count(*) FROM pg_locks WHERE NOT granted AND classid = $1", (BELLS,)
-            ).rows == [(2,)]
-        )  # fmt: skip
+        # The side holds at least the one that the next call waits for.
+        waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND objid::int8 / 2 = $1"
+        eventually(lambda: arena.watch.query(waiting, (victim.pid,)).rows)
         works(victim)
         for waiter in waiters:
             waiter.join()

@@ -86,17 +86,22 @@ def test_malformed(arena: Arena, gate: Address, message: str) -> None:
     victim.end()
 
 
-@pytest.mark.parametrize("kind", ["malformed", "unknown", "is a call of"])
-def test_who_asks_is_told(arena: Arena, gate: Address, kind: str) -> None:
+@pytest.mark.parametrize(
+    "document",
+    [call("dblink_exec", 1), call("drop_everything"), call("dblink_exec", "c", "SELECT 1", v=7)],
+    ids=["arguments", "function", "version"],
+)
+def test_who_asks_is_told(arena: Arena, gate: Address, document: dict[str, object]) -> None:
     victim = Victim(arena, gate)
-    document = {
-        "malformed": call("dblink_exec", 1),
-        "unknown": call("drop_everything"),
-        "is a call of": call("dblink_exec", "c", "SELECT 1", v=7),
-    }[kind]
-    told = forge(victim.client, {**document, "iso": "serializable"})
-    # A forger looks for it where an answer to another kind of transaction is.
-    assert told is None or "error" in told
+    answer = victim.client.query(
+        "CREATE TEMP TABLE told AS SELECT ''::text AS what; DO $$ BEGIN"
+        f" PERFORM mallory.say('{encoded(document)}');"
+        # Where it is whatever the isolation level: nothing is known of that.
+        f" UPDATE told SET what = mallory.listen('{document['n']}', true); END $$; TABLE told"
+    )
+    ((told,),) = answer.rows
+    assert told is not None, answer
+    assert json.loads(told)["error"]["sqlstate"] == "08P01"
     victim.still_works()
     victim.end()
 
@@ -144,9 +149,7 @@ FORGED_ROWS: list[object] = [
 
 
 @pytest.mark.parametrize("rows", FORGED_ROWS, ids=[str(rows)[:20] for rows in FORGED_ROWS])
-def test_forged_answers_to_what_the_gateway_asks(
-    arena: Arena, gate: Address, rows: object
-) -> None:
+def test_forged_answers_to_what_the_gateway_asks(arena: Arena, gate: Address, rows: object) -> None:
     """A foreign server that mallory may not use: what she tells of it is not believed."""
     victim, document = Victim(arena, gate), call("dblink_connect", "stolen", "alices")
     victim.client.query("BEGIN")
@@ -213,7 +216,7 @@ def test_endless(arena: Arena, message: str) -> None:
         ]
         for thread in threads:
             thread.start()
-        slowest, end = 0.0, time.monotonic() + 1.5
+        slowest, end = 0.0, time.monotonic() + 1.0
         try:
             while time.monotonic() < end:
                 start = time.monotonic()
@@ -234,7 +237,8 @@ def keep_saying(address: Address, message: str, over: threading.Event) -> None:
     client.start("mallory", "here")
     while not over.is_set():
         client.query(
-            f"DO $$ BEGIN FOR i IN 1 .. 2000 LOOP PERFORM mallory.say('{message}'); END LOOP; END $$"
+            "DO $$ BEGIN FOR i IN 1 .. 2000 LOOP"
+            f" PERFORM mallory.say('{message}'); END LOOP; END $$"
         )
     client.close()
 

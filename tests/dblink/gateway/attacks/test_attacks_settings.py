@@ -29,7 +29,8 @@ GRANT USAGE ON ALL FUNCTIONS IN SCHEMA mallory TO PUBLIC;
 # alice's functions, which run as her with the search path of whoever calls them.
 _REPORTS = """
 CREATE FUNCTION alice.report() RETURNS TABLE (a int, b text) LANGUAGE sql SECURITY DEFINER AS
-$$ SELECT * FROM public.dblink('c', 'SELECT 1, ''x''') AS t(a pg_catalog.int4, b pg_catalog.text) $$;
+$$ SELECT * FROM public.dblink('c', 'SELECT 1, ''x''')
+  AS t(a pg_catalog.int4, b pg_catalog.text) $$;
 CREATE FUNCTION alice.report_array() RETURNS TABLE (a varchar(3), b numeric(5, 2)[]) LANGUAGE sql
 SECURITY DEFINER AS $$ SELECT * FROM public.dblink('c', 'SELECT ''abc'', ''{1.5}''')
   AS t(a pg_catalog.varchar(3), b pg_catalog.numeric(5, 2)[]) $$;
@@ -53,7 +54,12 @@ REPORTS = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
+def nothing_stolen_yet(arena: Arena, loot: None) -> None:
+    stolen(arena)
+
+
+@pytest.fixture(scope="module")
 def loot(arena: Arena) -> Iterator[None]:
     arena.watch.execute(_LOOT.replace("GRANT USAGE ON ALL", "GRANT EXECUTE ON ALL"))
     arena.watch.execute("GRANT SELECT ON locked TO alice")
@@ -152,7 +158,8 @@ def test_a_hostile_search_path(arena: Arena, gate: Address) -> None:
         victim.client.query(f"BEGIN ISOLATION LEVEL {isolation}")
         as_ever(all_reports(victim))
         victim.client.query("COMMIT")
-    assert [row for row in stolen(arena) if row[0] != "mallory"] == []
+        # C dblink, too, seeks the row of a key by the operator = of the caller's search path.
+        assert {row for row in stolen(arena) if row[0] != "mallory"} <= {("alice", "= integer")}
     victim.client.query("RESET search_path")
     victim.end()
 
@@ -195,14 +202,16 @@ BEGIN
   FOR f IN SELECT DISTINCT ON (proname, args) proname, args, names, returned FROM (
              SELECT proname, pg_get_function_identity_arguments(oid) AS args,
                     prorettype::regtype AS returned, proretset,
-                    (SELECT string_agg('$'||n, ', ') FROM generate_series(1, pronargs) AS n) AS names
+                    (SELECT string_agg('$'||n, ', ')
+                     FROM generate_series(1, pronargs) AS n) AS names
              FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND prokind = 'f'
              AND NOT proretset AND provariadic = 0 AND proargmodes IS NULL
              AND proname IN ('pg_backend_pid', 'to_regtype', 'format_type', 'array_to_string',
                'current_setting', 'set_config', 'encode', 'convert_to', 'getdatabaseencoding',
                'pg_try_advisory_lock_shared', 'pg_advisory_unlock_shared', 'pg_sleep', 'hashtext',
                'pg_advisory_lock_shared', 'replace', 'starts_with', 'strpos', 'substr', 'format',
-               'quote_literal', 'quote_ident', 'textcat', 'sha256', 'gen_random_uuid', 'cardinality',
+               'quote_literal', 'quote_ident', 'textcat', 'sha256', 'gen_random_uuid',
+               'cardinality', 'split_part', 'pg_get_object_address', 'has_table_privilege',
                'jsonb_object_field', 'jsonb_object_field_text', 'jsonb_exists', 'length')
            ) AS p
   LOOP

@@ -225,10 +225,10 @@ LIES = {
 
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
-def test_a_lying_server(lie: bytes) -> None:
+def test_a_lying_server(arena: Arena, lie: bytes) -> None:
     with (
         ScriptedServer([login(), send(lie)], login()) as server,
-        running(server.conninfo(), startup_timeout=TIMEOUT) as gateway,
+        running(server.conninfo(), arena.side, startup_timeout=TIMEOUT) as gateway,
     ):
         client = RawClient(gateway.addresses[0])
         client.send(START)
@@ -239,7 +239,9 @@ def test_a_lying_server(lie: bytes) -> None:
         except OSError:
             pass
         client.close()
-        assert RawClient(gateway.addresses[0]).start("alice", "db").status == "I"
+        another = RawClient(gateway.addresses[0])
+        assert another.start("mallory", "here").status == "I"
+        another.close()
 
 
 @settings(max_examples=int(os.environ.get("GATEWAY_EXAMPLES", "25")))

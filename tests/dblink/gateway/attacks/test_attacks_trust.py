@@ -9,6 +9,7 @@ import pytest
 from tests.dblink.gateway.attacks.arena import Arena
 from tests.dblink.gateway.attacks.forging import call, encoded, read
 from tests.dblink.gateway.attacks.rawclient import Answer, RawClient
+from tests.dblink.kit import eventually
 
 Address = tuple[str, int]
 
@@ -45,7 +46,8 @@ def test_without_a_password(arena: Arena, gate: Address, user: str) -> None:
         ):
             answer = client.query(sql.format(place))
             assert answer.sqlstate == "2F003", (place, answer)
-    assert arena.backends(marker) == []
+    # Where it was given a password, it has been there, and was not asked for it.
+    eventually(lambda: not arena.backends(marker))
     client.close()
 
 
@@ -135,20 +137,17 @@ def test_a_superuser_maintains_mallorys_table(arena: Arena, gate: Address) -> No
     """REINDEX runs the functions of an index as the table's owner."""
     marker, client = arena.marker(), started(gate, "postgres")
     document = call("dblink_connect", "d", arena.passwordless(marker))
-    arena.watch.execute(
-        "CREATE TABLE mallory.bait (a text); ALTER TABLE mallory.bait OWNER TO mallory;"
-        "CREATE FUNCTION mallory.key(a text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $f$ BEGIN"
-        f" IF a <> '' THEN PERFORM mallory.forge('{document['n']}', '{encoded(document)}');"
-        " END IF; RETURN a; END $f$;"
-        "CREATE INDEX ON mallory.bait (mallory.key(a));"
-        "ALTER TABLE mallory.bait DISABLE TRIGGER ALL;"
+    function = (
+        "CREATE OR REPLACE FUNCTION mallory.key(a text) RETURNS text IMMUTABLE LANGUAGE plpgsql"
+        " AS $f$ BEGIN {} RETURN a; END $f$;"
     )
-    direct = RawClient(("127.0.0.1", arena.cluster.port))
-    direct.start("mallory", "here")
-    direct.query("SET session_replication_role = origin")
-    direct.query("INSERT INTO mallory.bait VALUES ('x')", timeout=30)
-    direct.close()
-    client.query("REINDEX TABLE mallory.bait")
+    attack = f"PERFORM mallory.forge('{document['n']}', '{encoded(document)}');"
+    arena.watch.execute(
+        "CREATE TABLE mallory.bait AS SELECT 'x'::text AS a;"
+        f"ALTER TABLE mallory.bait OWNER TO mallory; {function.format('')}"
+        f"CREATE INDEX ON mallory.bait (mallory.key(a)); {function.format(attack)}"
+    )
+    assert client.query("REINDEX TABLE mallory.bait").tags == ["REINDEX"]
     assert client.query("SELECT dblink_get_connections()").rows == [(None,)]
     assert arena.backends(marker) == []
     arena.watch.execute("DROP TABLE mallory.bait; DROP FUNCTION mallory.key")

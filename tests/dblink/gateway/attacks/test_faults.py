@@ -6,10 +6,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import pgwire
 import pytest
 
-from tests.dblink.gateway.attacks.arena import BOUND, Arena, Victim, served
+import pgwire
+from pgwire.protocol.backend import (
+    CommandComplete,
+    DataRow,
+    FieldDescription,
+    ReadyForQuery,
+    RowDescription,
+)
+from pgwire.protocol.frontend import Query, StartupMessage
+from pgwire.testing import logins
+from pgwire.testing.script import Script, ScriptedServer, expect, reset, send, stall
+from pgwire.testing.script import close as hang_up
+from tests.dblink.gateway.attacks.arena import BOUND, SECRET, Arena, Victim, served
 from tests.dblink.gateway.attacks.phases import BY_NAME, PHASES, Phase, all_reached, reached
 from tests.dblink.gateway.attacks.rawclient import Answer, RawClient
 from tests.dblink.kit import eventually
@@ -232,10 +243,10 @@ def test_the_gateway_is_killed(arena: Arena) -> None:
             "the end of the sessions that waited for an answer",
         )
         assert time.monotonic() - start < BOUND
+        # A remote server notices as little as with any client that is killed.
         for victim in victims.values():
-            eventually(lambda victim=victim: not arena.backends(victim.marker), "remote end")
-    pids = [victim.pid for victim in victims.values()]
-    kill_backends(arena, pids)
+            kill_remote(arena, victim)
+    kill_backends(arena, [victim.pid for victim in victims.values()])
     with served(arena) as gateway:  # the next one sweeps
         Victim(arena, gateway.address).end()
         for victim in victims.values():
@@ -248,7 +259,7 @@ def kill_backends(arena: Arena, pids: list[int]) -> None:
 
 
 def test_the_gateway_is_stopped(arena: Arena) -> None:
-    with served(arena) as gateway:
+    with served(arena, "--grace", "0.5") as gateway:
         idle = Victim(arena, gateway.address)
         with all_reached(arena, gateway.address) as victims:
             assert gateway.stop(timeout=30) == 0
@@ -264,9 +275,7 @@ def test_the_local_server_dies(crash: Arena) -> None:
     """An immediate stop: the sessions end, the gateway lives, and goes on when the server does."""
     with served(crash) as gateway:
         with all_reached(crash, gateway.address) as victims:
-            crash.watch.close()
-            crash.remote_watch.close()
-            crash.cluster.stop("immediate")
+            crash.stop()
             start = time.monotonic()
             for name, victim in victims.items():
                 answer = victim.client.answer()
@@ -276,12 +285,93 @@ def test_the_local_server_dies(crash: Arena) -> None:
             assert refused.errors, refused
             assert refused.status == ""
             assert refused.errors[0]["S"] == "FATAL"
-            crash.cluster.start()
-            crash.look()
+            crash.start_again()
         victim = Victim(crash, gateway.address)
         victim.still_works()
         victim.end()
         assert gateway.stop() == 0
+
+
+# Before the session has begun.
+
+
+def test_in_the_middle_of_a_login(crash: Arena) -> None:
+    """Everything else dies while a client is asked for its password."""
+    with served(crash) as gateway:
+        for fault in ("side", "backend", "stop", "SIGTERM"):
+            Victim(crash, gateway.address).end()  # so that there is a side connection
+            client = RawClient(gateway.address)
+            client.send(StartupMessage({b"user": b"app", b"database": b"here"}))
+            assert client.socket.recv(1) == b"R"
+            if fault == "side":
+                assert kill_sides(crash)
+                client.send(b"")
+            elif fault == "backend":
+                crash.watch.query(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE usename IS NULL AND backend_type = 'client backend'"
+                )
+            elif fault == "stop":
+                crash.stop()
+            else:
+                assert gateway.stop() == 0
+            if fault in ("stop", "SIGTERM"):
+                client.ended(BOUND)
+            client.close()
+            if fault == "stop":
+                crash.start_again()
+
+
+# What no real remote server does.
+
+ROWS = [
+    RowDescription([FieldDescription(b"a", type_oid=25)]),
+    *(DataRow([b"x" * 1000]) for _ in range(2000)),
+]
+IN = [
+    logins.cleartext(SECRET),
+    expect(Query),  # the digits of floating-point numbers
+    send(CommandComplete(b"SELECT 0"), ReadyForQuery(b"I")),
+    expect(Query),
+]
+ENDS = {
+    "resets": [send(*ROWS), reset()],
+    "hangs up": [send(*ROWS), hang_up()],
+    "talks nonsense": [send(*ROWS, b"D\0\0\0\3nonsense"), stall()],
+    "is out of order": [send(*ROWS, ReadyForQuery(b"I"))],
+    "says nothing at all": [reset()],
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_the_remote_server_breaks_off(arena: Arena, gate: Address, end: Script) -> None:
+    victim = Victim(arena, gate)
+    with ScriptedServer([IN, end]) as server:
+        place = server.conninfo(password=SECRET)
+        assert victim.client.query(f"SELECT dblink_connect('d', '{place}')").rows == [("OK",)]
+        answer = victim.client.query("SELECT count(*) FROM dblink('d', 'SELECT') AS t(a text)")
+        assert answer.errors, answer
+        assert answer.seconds < BOUND
+        victim.still_works()
+        victim.client.query("SELECT dblink_disconnect('d')")
+        victim.end()
+
+
+def test_the_remote_server_hears_nothing(arena: Arena, gate: Address) -> None:
+    """It does not even answer the cancel request: that keeps nobody but itself."""
+    victim = Victim(arena, gate)
+    with ScriptedServer([IN, send(*ROWS), stall()], stall()) as server:
+        place = server.conninfo(password=SECRET)
+        assert victim.client.query(f"SELECT dblink_connect('d', '{place}')").rows == [("OK",)]
+        victim.client.query("SET statement_timeout = '300ms'")
+        answer = victim.client.query("SELECT count(*) FROM dblink('d', 'SELECT') AS t(a text)")
+        assert (answer.sqlstate, answer.status) == ("57014", "I"), answer
+        assert answer.seconds < BOUND
+        victim.client.query("SET statement_timeout = 0")
+        # What the session does elsewhere goes on once the remote server has been given up.
+        assert victim.client.query("SELECT 1").seconds < 1.0
+        victim.client.close()
+        arena.nothing_left(victim.pid, victim.marker)
 
 
 # Without a gateway.
@@ -327,6 +417,7 @@ def test_two_gateways_in_front_of_one_server(arena: Arena, gate: Address) -> Non
         other.kill()
         here.still_works()
         with served(arena) as third:  # sweeps what the second left, and nothing of the first's
+            Victim(arena, third.address).end()
             here.still_works()
             kill_backends(arena, [there.pid])
             arena.nothing_left(there.pid, there.marker)
