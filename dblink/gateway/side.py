@@ -103,9 +103,12 @@ class NotSetUp(Exception):
 
 def connect(conninfo: str, database: str) -> pgwire.Connection:
     """A connection to `database` as the side. Raises what `pgwire.connect` does."""
+    # The rest is set by a statement; this one keeps it from being cancelled.
+    options = f"{pgwire.conninfo.parse(conninfo).get('options', '')} -c statement_timeout=0"
     connection = pgwire.connect(
         conninfo,
         dbname=database,
+        options=options.strip(),
         application_name=NAME,
         client_encoding="UTF8",
         connect_timeout=10,

@@ -32,7 +32,7 @@ _EFFECTIVE: Final = (
 )
 
 _CONNECT_U: Final = (
-    "SELECT o.rolname FROM pg_catalog.pg_proc AS p"
+    "SELECT o.rolname, o.rolsuper::pg_catalog.text FROM pg_catalog.pg_proc AS p"
     " JOIN pg_catalog.pg_roles AS o ON o.oid OPERATOR(pg_catalog.=) p.proowner"
     # Anybody may create a function of that name; this one is of those that `setup` has created.
     " JOIN pg_catalog.pg_namespace AS n ON n.nspowner OPERATOR(pg_catalog.=) p.proowner"
@@ -87,6 +87,16 @@ class CallersPrivileges:
         rows = self._side.query(_CONNECT_U, (self._login, str(arguments)))
         if not rows:
             raise messages.function_forbidden("dblink_connect_u")
+        if rows[0][1] != "true":
+            # It lifts the password rule, so that the connection is made as whoever the gateway is
+            # to the remote server: that is not for everybody who may create functions to give away.
+            raise messages.make(
+                "42501",
+                "permission denied for function dblink_connect_u",
+                detail=f"Only a superuser's function lets others connect without a password; its"
+                f' owner "{rows[0][0]}" is none.',
+                hint="Use dblink_connect, with a password.",
+            )
         self._connect_u_owner = rows[0][0]
         return self._connect_u_owner
 

@@ -93,6 +93,24 @@ def test_dblink_connect_u_needs_the_privilege_and_a_proof(
         admin.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM engine_plain")
 
 
+@plain
+def test_dblink_connect_u_of_an_owner_who_is_no_superuser_lifts_no_rule(
+    login: Caller, side: Side, admin: pgwire.Connection
+) -> None:
+    admin.execute("BEGIN; ALTER SCHEMA dblink_gateway OWNER TO engine_group")
+    admin.execute("ALTER FUNCTION dblink_connect_u(text) OWNER TO engine_group")
+    admin.execute("GRANT EXECUTE ON FUNCTION dblink_connect_u(text) TO engine_plain; COMMIT")
+    try:
+        with raises("42501") as caught:
+            login.claims("engine_group", proves=True).connect_u_owner(1)
+        assert "engine_group" in str(caught.error.detail)
+    finally:
+        owner = admin.info.user
+        admin.execute("REVOKE EXECUTE ON FUNCTION dblink_connect_u(text) FROM engine_plain")
+        admin.execute(f"ALTER FUNCTION dblink_connect_u(text) OWNER TO {owner}")
+        admin.execute(f"ALTER SCHEMA dblink_gateway OWNER TO {owner}")
+
+
 @member
 def test_dblink_connect_u_of_a_group(login: Caller, admin: pgwire.Connection) -> None:
     admin.execute("GRANT EXECUTE ON FUNCTION dblink_connect_u(text) TO engine_group")
