@@ -1,4 +1,4 @@
-"""A gateway that answers as a test tells it: a client session, and the side connection behind it."""
+"""A gateway that answers as a test tells it: a client session, and the side connection."""
 
 from __future__ import annotations
 
@@ -83,6 +83,11 @@ class ScriptedGateway:
     def value(self, sql: str) -> Any:
         """The one value that the client gets."""
         return self.query(sql)[0][0]
+
+    def large(self, rows: list[Row]) -> str:
+        """Answer with `rows` in a table from now on; returns a query to put the columns into."""
+        self.answer = lambda message: Table(rows)
+        return "SELECT * FROM dblink('x') AS t({})"
 
     def tables(self) -> int:
         """How many tables of large answers there are."""

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 
 import pgwire
-from pgwire.testing.cluster import Cluster
 from tests.dblink.shells.scripted import Answer, Message, Row, ScriptedGateway, Table
 
 TYPES = """
@@ -119,9 +118,10 @@ def conversions(c_database: str, database: str) -> Iterator[tuple[pgwire.Connect
         original.query("SELECT dblink_connect('self', $1)", (c_database,))
         yield original, database
         ours.query_all(
-            'DROP SCHEMA "odd -- /* schema" CASCADE; DROP TYPE mood, "in column "" (position 9).", span'
-            "; DROP DOMAIN couple, positive, needed, shorter, short, document, numbers; DROP TYPE pair"
-            "; DROP TABLE relation"
+            'DROP SCHEMA "odd -- /* schema" CASCADE;'
+            'DROP TYPE mood, "in column "" (position 9).", span;'
+            "DROP DOMAIN couple, positive, needed, shorter, short, document, numbers;"
+            "DROP TYPE pair; DROP TABLE relation"
         )
 
 
