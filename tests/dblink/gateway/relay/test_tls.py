@@ -16,6 +16,7 @@ from pgwire.testing.binaries import Binaries
 from pgwire.testing.cluster import Cluster
 from tests.dblink.gateway.relay.conftest import NOBODY
 from tests.dblink.gateway.relay.wire import Wire, fields, startup
+from tests.pgwire.libpq import LibPQ, find_libpq
 
 HOST = "db.example.test"
 
@@ -46,6 +47,15 @@ class Files:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return Files(tmp_path_factory.mktemp("gateway-tls"))
+
+
+@pytest.fixture(scope="module")
+def libpq() -> LibPQ:
+    """A real libpq, or the test is skipped."""
+    found = find_libpq()
+    if found is None:
+        pytest.skip("no libpq found: install one, or name one in PGWIRE_TEST_LIBPQ")
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +105,18 @@ def test_a_client_may_use_tls(gateway: Running, files: Files, negotiation: str) 
     with pgwire.connect(login(gateway, files, sslnegotiation=negotiation)) as connection:
         assert connection.info.tls_version
         large(connection)
+
+
+@pytest.mark.parametrize("negotiation", ["postgres", "direct"])
+def test_the_real_libpq_may_use_tls(
+    gateway: Running, files: Files, libpq: LibPQ, negotiation: str
+) -> None:
+    options = {} if negotiation == "postgres" else {"sslnegotiation": negotiation}
+    if options and libpq.version < 170000:
+        pytest.skip("this libpq does not know sslnegotiation: name a newer one")
+    attempt = libpq.connect(login(gateway, files, **options))
+    assert attempt.error == ""
+    assert attempt.encrypted
 
 
 def test_a_client_need_not_use_tls(gateway: Running, files: Files) -> None:
