@@ -47,6 +47,7 @@ class Database:
         self.workers: dict[int, Worker] = {}
         self._told = ""
         self._not_before = 0.0
+        self._revive_not_before = 0.0
 
     def register(self, pid: int, user: str) -> Registered | None:
         """Register a session of `user`; None if there is nothing for the gateway to do in this
@@ -70,11 +71,12 @@ class Database:
 
     def tick(self) -> None:
         """What is to be done now and then."""
-        if self.side.lost and time.monotonic() >= self._not_before:
+        if self.side.lost and time.monotonic() >= self._revive_not_before:
             try:
                 self.side.revive()
             except (NotSetUp, errors.Error) as error:
-                self._not_before = time.monotonic() + 1.0
+                # New sessions try for themselves: that they are there is a good sign.
+                self._revive_not_before = time.monotonic() + 1.0
                 self._tell(f"no side connection to database {self.name!r}: {error}")
         if self.replies.pending:
             self.replies.drop()
