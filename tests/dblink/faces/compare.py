@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TypeVar
 
 from tests.dblink.differential.outcome import Outcome, Report
 from tests.dblink.differential.steps import Expected, Step
@@ -11,6 +13,8 @@ from tests.dblink.differential.wording import VALUES_BEFORE_17, as_said_by
 from tests.dblink.faces.faces import Face
 from tests.dblink.faces.psql import Printed
 from tests.dblink.faces.scenarios import is_expected
+
+_T = TypeVar("_T")
 
 
 def differences(
@@ -63,13 +67,16 @@ def _hinted(major: int, reports: Sequence[Report]) -> list[Report]:
     """Before 16 the hint to an unknown option of a server lists those that libpq had then; since,
     and here always, it gives the nearest one."""
     return [
-        {**report, "hint": None}
-        if major < 16
-        and report["sqlstate"] == "HV00J"
-        and (report["hint"] or "").startswith(("Valid options in", "Perhaps you meant"))
-        else report
+        {**report, "hint": None} if major < 16 and report["sqlstate"] == "HV00J" else report
         for report in reports
     ]
+
+
+def at_once(run: Callable[[Face], _T], faces: Sequence[Face]) -> list[_T]:
+    """What `run` gives for each face; all at the same time, since they have servers of their own
+    and must not need the remote one for themselves."""
+    with ThreadPoolExecutor(len(faces)) as threads:
+        return list(threads.map(run, faces))
 
 
 def _as_said_by(major: int, own: Outcome) -> Outcome:

@@ -56,7 +56,7 @@ class Run:
             self._world.admin.query("SELECT pg_sleep(0.005)")
 
     def _outcome(self, step: Step, printed: Printed) -> Outcome:
-        rows = [(self._line(step, line),) for line in printed.output]
+        rows: list[tuple[object, ...]] = [(self._line(step, line),) for line in printed.output]
         return Outcome(rows=rows, notices=printed.reports)
 
     def _line(self, step: Step, line: str) -> str:

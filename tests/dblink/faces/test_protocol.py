@@ -12,6 +12,7 @@ from pgwire.protocol.backend import ErrorResponse, NoticeResponse, ReadyForQuery
 from pgwire.protocol.frontend import Query, Sync
 from pgwire.protocol.message import Message
 from tests.dblink.differential.world import World
+from tests.dblink.faces.compare import at_once
 from tests.dblink.faces.exchanges import EXCHANGES
 from tests.dblink.faces.faces import Face, Original
 from tests.dblink.gateway.attacks.rawclient import PATIENCE, RawClient
@@ -49,9 +50,10 @@ def _taken(client: RawClient, answers: int) -> Iterator[object]:
 @pytest.mark.parametrize("name", EXCHANGES)
 def test_a_driver_is_answered_as_by_c_dblink(world: World, faces: list[Face], name: str) -> None:
     world.reset_remote()
-    theirs = _answers(world, Original(world), EXCHANGES[name])
-    for face in faces:
-        ours = _answers(world, face, EXCHANGES[name])
+    theirs, *others = at_once(
+        lambda face: _answers(world, face, EXCHANGES[name]), [Original(world), *faces]
+    )
+    for face, ours in zip(faces, others, strict=True):
         if not face.contexts:
             theirs, ours = list(map(_without_context, theirs)), list(map(_without_context, ours))
         assert ours == theirs, face.name

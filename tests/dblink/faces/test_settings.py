@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.dblink.differential.world import World
-from tests.dblink.faces.compare import same
+from tests.dblink.faces.compare import at_once, same
 from tests.dblink.faces.faces import Face, Original
 from tests.dblink.faces.psql import Printed, Psql
 from tests.dblink.faces.settings import BEFORE_THE_CATALOGUE, CALLS, HOSTILE, SETTINGS
@@ -54,7 +54,7 @@ def prepared(world: World, faces: list[Face], psql: Path) -> list[Face]:
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_settings(world: World, prepared: list[Face], psql: Path, setting: str) -> None:
-    theirs, *others = (_run(world, face, psql, setting) for face in prepared)
+    theirs, *others = at_once(lambda face: _run(world, face, psql, setting), prepared)
     for face, ours in zip(prepared[1:], others, strict=True):
         for call, original, own in zip(("", setting, *CALLS), theirs, ours, strict=True):
             if setting == BEFORE_THE_CATALOGUE and "hostile" in str(original.reports):
