@@ -14,6 +14,7 @@ from pathlib import Path
 from dblink.columns import split_definitions
 from dblink.names import first_identifier, fold
 from dblink.relations import split_name
+from fuzz import gateway
 from pgwire import conninfo, errors
 from pgwire.excerpt import error_excerpt
 from pgwire.protocol import backend, frontend
@@ -206,7 +207,7 @@ HARNESSES: dict[str, Callable[[bytes], None]] = {
         values,
         names,
     )
-}
+} | gateway.HARNESSES
 
 
 def seeds(name: str) -> list[bytes]:
@@ -228,7 +229,7 @@ def seeds(name: str) -> list[bytes]:
 
 
 _ROW = b"D\0\0\0\x0f\0\x02\0\0\0\x011\xff\xff\xff\xff"
-_BY_HAND = {
+_BY_HAND = gateway.SEEDS | {
     "backend_message": [
         b"Z" + b"I",
         b"E" + b"SERROR\0C42601\0Msyntax error\0\0",

@@ -83,10 +83,17 @@ def rewritten(body: bytes, codec: str, context_of: ContextOf) -> bytes | None:
             fields.pop(code, None)
     kept = [*lines[:first], *(added.split("\n") if added else ()), *lines[stop:]]
     if kept:
-        fields[b"W"] = "\n".join(kept).encode(codec, "surrogateescape")
+        fields[b"W"] = _encoded("\n".join(kept), codec)
     else:
         del fields[b"W"]
     return _body(fields)
+
+
+def _encoded(text: str, codec: str) -> bytes:
+    try:
+        return text.encode(codec, "surrogateescape")
+    except UnicodeEncodeError:  # what a remote server says need not be in the client's encoding
+        return text.encode(codec, "replace")
 
 
 def _ours(lines: list[str]) -> tuple[int, int] | None:

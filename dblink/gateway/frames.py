@@ -244,7 +244,7 @@ def _call_at(data: bytes | bytearray, start: int, stop: int) -> int:
         return -1
     end_of_severity = data.find(b"\0", start + 6, stop)
     found = end_of_severity + len(CALL)
-    if end_of_severity < 0 or data[end_of_severity:found] != CALL:
+    if end_of_severity < 0 or found > stop or data[end_of_severity:found] != CALL:
         return -1
     return found
 

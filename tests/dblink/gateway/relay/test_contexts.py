@@ -117,6 +117,12 @@ def test_every_documented_function_is_known() -> None:
             assert rewritten(body([line]), "utf-8", own) == body(None), signature
 
 
+def test_a_remote_context_that_the_clients_encoding_has_not() -> None:
+    told = "while executing query on dblink connection named \"Ж\""
+    new = rewritten(body([*OURS, LAST]), "latin-1", lambda *fields: told)
+    assert new == body([told.replace("Ж", "?")])
+
+
 def test_any_encoding_comes_back_as_it_was() -> None:
     before = body([*OURS, LAST, "été"], codec="latin-1", D="ça")
     after = body([REMOTE, "été"], codec="latin-1", D="ça")

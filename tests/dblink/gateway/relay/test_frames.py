@@ -241,3 +241,10 @@ def test_an_impossible_length_ends_the_walk(kind: bytes, cut: int) -> None:
     with pytest.raises(errors.ProtocolError, match="length 3"):
         for i in range(0, len(sent), cut):
             walk.walk(sent[i : i + cut], len(sent[i : i + cut]))
+
+
+def test_a_call_does_not_begin_where_its_frame_has_ended() -> None:
+    cut = frame(b"N", b"SINFO\0")
+    stream = cut + frames.CALL[1:] + b"x\0\0"
+    # What follows is taken for a frame of its own, a long one.
+    assert walked([stream]) == (stream, [("notice", b"SINFO\0")])
