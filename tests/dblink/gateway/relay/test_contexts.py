@@ -118,7 +118,7 @@ def test_every_documented_function_is_known() -> None:
 
 
 def test_a_remote_context_that_the_clients_encoding_has_not() -> None:
-    told = "while executing query on dblink connection named \"Ж\""
+    told = 'while executing query on dblink connection named "Ж"'
     new = rewritten(body([*OURS, LAST]), "latin-1", lambda *fields: told)
     assert new == body([told.replace("Ж", "?")])
 
