@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 import pgwire
 from dblink.gateway.sealing import digest, seal
 from dblink.local import TextRow
-from dblink.shells import VERSION
+from dblink.shells import FOUND, VERSION
 from pgwire import errors
 
 logger = logging.getLogger("dblink.gateway")
@@ -52,8 +52,6 @@ _SET_ALL: Final = (
     + ") AS v(name, setting) JOIN pg_catalog.pg_settings AS s"
     " ON s.name OPERATOR(pg_catalog.=) v.name"
 )
-
-_VERSION: Final = "SELECT dblink_gateway.version()"
 
 _ABOUT: Final = """
 SELECT pg_catalog.pg_backend_pid()::pg_catalog.text, pg_catalog.pg_is_in_recovery()::pg_catalog.text
@@ -296,11 +294,14 @@ class Side:
         return connection
 
     def _check(self, connection: pgwire.Connection) -> None:
-        try:
-            version = connection.query(_VERSION, timeout=TIMEOUT).scalar()
-        except (errors.ProgrammingError, errors.NotSupportedError) as error:
-            raise NotSetUp(error.message) from None
-        if str(version) != str(VERSION):
+        found = connection.query_text(FOUND)
+        if not found:
+            raise NotSetUp("it has no functions of dblink's gateway")
+        version, owner, trusted = found[0]
+        if trusted != "t":
+            # They would run as the side's role: whoever may create a schema could lay a trap.
+            raise NotSetUp(f'its functions belong to role "{owner}", whom the side does not trust')
+        if version != str(VERSION):
             raise NotSetUp(f"its functions are of version {version}, this gateway's {VERSION}")
         about = connection.query_text(_ABOUT, timeout=TIMEOUT)[0]
         if about[1] == "true":

@@ -13,10 +13,16 @@ with pgwire.connect("dbname=sales") as connection:
 from __future__ import annotations
 
 import pgwire
-from dblink.shells.plan import VERSION, as_script, removal_statements, setup_statements
+from dblink.shells.plan import (
+    FOUND,
+    VERSION,
+    as_script,
+    removal_statements,
+    setup_statements,
+)
 from dblink.shells.wrapper import WRAPPER, creation
 
-__all__ = ["VERSION", "Report", "removal_script", "remove", "script", "setup"]
+__all__ = ["FOUND", "VERSION", "Report", "removal_script", "remove", "script", "setup"]
 
 
 class Report:
@@ -53,7 +59,8 @@ def setup(
 
     Returns what was done. Raises `pgwire.DatabaseError`: 42710 if the extension dblink is in the
     database, or dblink is set up in another schema; 42723 if a function of another origin would
-    be replaced; 55000 if a later version is set up; 42501 without the rights. Manual: F.12.
+    be replaced; 55000 if a later version is set up; 42501 without the rights, or if what is
+    there belongs to another role that is no superuser. Manual: F.12.
     """
     before = _version(connection)
     _run(connection, setup_statements(schema, role))
@@ -115,9 +122,5 @@ def _run(connection: pgwire.Connection, statements: list[str]) -> None:
 
 
 def _version(connection: pgwire.Connection) -> int | None:
-    found = connection.query_text(
-        "SELECT pg_catalog.to_regprocedure('dblink_gateway.version()')::pg_catalog.text"
-    )
-    if found == [(None,)]:
-        return None
-    return int(connection.query_text("SELECT dblink_gateway.version()")[0][0] or 0)
+    found = connection.query_text(FOUND)
+    return int(found[0][0] or 0) if found else None

@@ -1,4 +1,5 @@
--- What stands in the way of setting dblink up in the schema "{schema}", whatever it is, is named.
+-- What stands in the way of setting dblink up is named. Nothing is run that is there already, and
+-- nothing left to an owner who could change it later: he would become whoever calls it.
 DECLARE
   present int4;
   target CONSTANT text := {schema};
@@ -41,18 +42,41 @@ BEGIN
       DETAIL = 'It is not one that was set up here, and would be replaced.',
       HINT = 'Name another schema.';
   END IF;
-  IF to_regnamespace('dblink_gateway') IS NOT NULL THEN
-    IF to_regprocedure('dblink_gateway.version()') IS NULL THEN
-      RAISE EXCEPTION USING ERRCODE = '42P06',
-        MESSAGE = 'schema "dblink_gateway" exists already, and is not one that was set up here';
-    END IF;
-    EXECUTE 'SELECT dblink_gateway.version()' INTO present;
-    IF present > {version} THEN
-      RAISE EXCEPTION USING ERRCODE = '55000',
-        MESSAGE = format('version %s of the functions is set up here, this is {version}', present),
-        HINT = 'Use a newer release of the package.';
-    END IF;
-  ELSE
+  SELECT format('%s belongs to role "%s"', o.object, r.rolname) INTO other
+  FROM (
+    SELECT 'schema dblink_gateway', n.nspowner FROM pg_namespace AS n
+    WHERE n.nspname = 'dblink_gateway'
+    UNION ALL
+    SELECT 'function ' || p.oid::regprocedure, p.proowner
+    FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE n.nspname = 'dblink_gateway' OR n.nspname = target AND p.proname = ANY ({names})
+    UNION ALL
+    SELECT 'relation ' || c.oid::regclass, c.relowner
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'dblink_gateway'
+    UNION ALL
+    SELECT 'type ' || t.oid::regtype, t.typowner
+    FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
+    WHERE n.nspname = target AND t.typname = 'dblink_pkey_results'
+  ) AS o(object, owner)
+  JOIN pg_roles AS r ON r.oid = o.owner
+  WHERE r.rolname <> CURRENT_USER AND NOT r.rolsuper LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = other,
+      HINT = 'Set dblink up as that role, or have what is there removed first.';
+  END IF;
+  IF to_regnamespace('dblink_gateway') IS NULL THEN
     CREATE SCHEMA dblink_gateway;
+    RETURN;
+  END IF;
+  SELECT substring(p.prosrc FROM '[0-9]+') INTO present
+  FROM pg_proc AS p WHERE p.oid = to_regprocedure('dblink_gateway.version()');
+  IF present IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = '42P06',
+      MESSAGE = 'schema "dblink_gateway" exists already, and is not one that was set up here';
+  ELSIF present > {version} THEN
+    RAISE EXCEPTION USING ERRCODE = '55000',
+      MESSAGE = format('version %s of the functions is set up here, this is {version}', present),
+      HINT = 'Use a newer release of the package.';
   END IF;
 END

@@ -201,22 +201,26 @@ GATEWAY = Face(
   IF pg_catalog.jsonb_exists(answer, 'styles') THEN
     styles := dblink_gateway.styled(pg_catalog.jsonb_object_field(answer, 'styles'));
   END IF;
-  IF NOT pg_catalog.jsonb_exists(answer, 'table') THEN
-    RETURN QUERY EXECUTE dblink_gateway.conversion(types,
-      dblink_gateway.rows_of_json(pg_catalog.cardinality(types)))
-      USING pg_catalog.jsonb_object_field(answer, 'rows');
-  ELSIF NOT dblink_gateway.built_in(types) THEN
-    RETURN QUERY EXECUTE dblink_gateway.conversion(types, dblink_gateway.reply(answer));
-  ELSE
-    -- The lock on the table goes with the block that took it, so that many large answers within a
-    -- transaction are no burden; the rows stay.
-    BEGIN
+  LOOP
+    IF NOT pg_catalog.jsonb_exists(answer, 'table') THEN
+      RETURN QUERY EXECUTE dblink_gateway.conversion(types,
+        dblink_gateway.rows_of_json(pg_catalog.cardinality(types)))
+        USING pg_catalog.jsonb_object_field(answer, 'rows');
+    ELSIF NOT dblink_gateway.built_in(types) THEN
       RETURN QUERY EXECUTE dblink_gateway.conversion(types, dblink_gateway.reply(answer));
-      RAISE EXCEPTION USING ERRCODE = 'DBL02', MESSAGE = 'the rows have been taken';
-    EXCEPTION WHEN SQLSTATE 'DBL02' THEN
-      NULL;
-    END;
-  END IF;
+    ELSE
+      -- The lock on the table goes with the block that took it, so that many large answers within
+      -- a transaction are no burden; the rows stay.
+      BEGIN
+        RETURN QUERY EXECUTE dblink_gateway.conversion(types, dblink_gateway.reply(answer));
+        RAISE EXCEPTION USING ERRCODE = 'DBL02', MESSAGE = 'the rows have been taken';
+      EXCEPTION WHEN SQLSTATE 'DBL02' THEN
+        NULL;
+      END;
+    END IF;
+    EXIT WHEN NOT pg_catalog.jsonb_exists(answer, 'more');
+    answer := dblink_gateway.more(pg_catalog.jsonb_object_field_text(answer, 'more'));
+  END LOOP;
   IF styles IS NOT NULL THEN
     PERFORM dblink_gateway.styled(styles);
   END IF;

@@ -87,6 +87,27 @@ BEGIN
   END LOOP;
 END $function$;
 
+-- The rest of an answer, whose table has been read while the gateway filled another one. `number`:
+-- what the answer said there is more under.
+CREATE OR REPLACE FUNCTION dblink_gateway.more(number pg_catalog.text) RETURNS pg_catalog.jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED AS $function$
+DECLARE
+  isolation CONSTANT pg_catalog.text := pg_catalog.current_setting('transaction_isolation');
+  bell CONSTANT pg_catalog.int4 := dblink_gateway.bell();
+  answer pg_catalog.jsonb;
+BEGIN
+  RAISE INFO USING ERRCODE = 'DBL01', MESSAGE = pg_catalog.encode(pg_catalog.convert_to(
+    pg_catalog.json_build_object('n', number, 'v', 1, 'rows', '{}'::pg_catalog.text[],
+      'bell', bell)::pg_catalog.text, pg_catalog.getdatabaseencoding()), 'base64');
+  answer := dblink_gateway.answer(number, bell,
+    isolation OPERATOR(pg_catalog.=) 'repeatable read'
+    OR isolation OPERATOR(pg_catalog.=) 'serializable');
+  IF pg_catalog.jsonb_exists(answer, 'notices') OR pg_catalog.jsonb_exists(answer, 'error') THEN
+    PERFORM dblink_gateway.raise_from(answer);
+  END IF;
+  RETURN answer;
+END $function$;
+
 -- Proof, for the call `number`, that whoever makes it runs as a superuser at this moment, or as the
 -- owner: who else could read the secret? A message can be forged by whatever code comes to run in
 -- a session, while REINDEX, say, makes the server run it as its owner; this cannot.

@@ -10,6 +10,24 @@ from dblink.shells.wrapper import validator, wrapper
 VERSION = 1
 """Version of what is set up: `SELECT dblink_gateway.version()`."""
 
+FOUND = """
+SELECT pg_catalog.substring(p.prosrc, '[0-9]+'), o.rolname,
+       o.rolsuper OR o.rolname OPERATOR(pg_catalog.=) CURRENT_USER
+       OR NOT me.rolsuper AND d.datdba OPERATOR(pg_catalog.=) o.oid
+FROM pg_catalog.pg_namespace AS n
+JOIN pg_catalog.pg_proc AS p ON p.pronamespace OPERATOR(pg_catalog.=) n.oid
+JOIN pg_catalog.pg_roles AS o ON o.oid OPERATOR(pg_catalog.=) n.nspowner
+JOIN pg_catalog.pg_roles AS me ON me.rolname OPERATOR(pg_catalog.=) CURRENT_USER
+JOIN pg_catalog.pg_database AS d
+  ON d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
+WHERE n.nspname OPERATOR(pg_catalog.=) 'dblink_gateway'
+  AND p.proname OPERATOR(pg_catalog.=) 'version' AND p.pronargs OPERATOR(pg_catalog.=) 0
+"""
+"""What is set up in a database, no row if nothing is: version, owner, and whether the current role
+may call it. Anybody who may create a schema can make one of that name, with functions that would
+run as whoever calls them: it is to be a superuser's, the caller's own, or, for a caller who is no
+superuser, the database owner's. Nothing of it is called to find out."""
+
 # Names are qualified in what stays; in what is run now nobody else's objects are to be found.
 BEGINNING = [
     "SET LOCAL search_path = pg_catalog, pg_temp",

@@ -132,6 +132,44 @@ def test_what_stands_in_the_way_is_named(empty: str) -> None:
         assert "version 1000000 of the functions is set up here" in caught.error.message
 
 
+def test_what_somebody_else_has_prepared_is_neither_run_nor_left_to_him(empty: str) -> None:
+    """Or he becomes whoever sets dblink up, or calls it."""
+    with pgwire.connect(empty) as admin:
+        admin.query_all("CREATE ROLE shells_mallory; CREATE SCHEMA other")
+        try:
+            admin.query_all(
+                "CREATE SCHEMA dblink_gateway AUTHORIZATION shells_mallory;"
+                "CREATE FUNCTION dblink_gateway.version() RETURNS int LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE EXCEPTION 'trapped 1'; END $$;"
+                "ALTER FUNCTION dblink_gateway.version() OWNER TO shells_mallory"
+            )
+            for sql in ("SELECT 1", "ALTER SCHEMA dblink_gateway OWNER TO postgres"):
+                admin.execute(sql)
+                with raises("42501") as caught:
+                    shells.setup(admin)
+                assert 'belongs to role "shells_mallory"' in caught.error.message
+            admin.query_all(
+                "DROP SCHEMA dblink_gateway CASCADE;"
+                "CREATE FUNCTION dblink_connect_u(text) RETURNS text LANGUAGE sql SECURITY DEFINER"
+                " AS $$ SELECT 'dblink_gateway' $$;"
+                "ALTER FUNCTION dblink_connect_u(text) OWNER TO shells_mallory"
+            )
+            with raises("42501"):
+                shells.setup(admin)
+            admin.execute("DROP FUNCTION dblink_connect_u")
+            shells.setup(admin, schema="other")
+            assert admin.query_text(shells.FOUND) == [(str(shells.VERSION), "postgres", "t")]
+            admin.execute("ALTER SCHEMA dblink_gateway OWNER TO shells_mallory")
+            assert admin.query_text(shells.FOUND) == [(str(shells.VERSION), "shells_mallory", "f")]
+        finally:
+            admin.query_all("DROP OWNED BY shells_mallory CASCADE; DROP ROLE shells_mallory")
+
+
+def test_databases_of_every_encoding_can_read_it() -> None:
+    assert shells.script().isascii()
+    assert shells.removal_script().isascii()
+
+
 def test_within_a_transaction_it_is_part_of_it(empty: str) -> None:
     with pgwire.connect(empty) as connection:
         connection.execute("BEGIN; SET LOCAL search_path = pg_catalog")
