@@ -205,3 +205,29 @@ def test_the_page_names_files_that_exist() -> None:
     missing = [name for name in named if not any((top / name).exists() for top in TOPS)]
     # What `make bench` writes.
     assert [name for name in missing if not name.startswith("build/")] == []
+
+
+@pytest.mark.parametrize(
+    ("others", "compared"),
+    [
+        ({"directly": 0.1, "PgBouncer": 0.2}, "PgBouncer 200 ms | **1.50**"),
+        ({"directly": 0.1}, "directly 100 ms | **3.00**"),
+    ],
+)
+def test_a_relay_is_compared_with_the_other_one_where_that_is(
+    others: dict[str, float], compared: str
+) -> None:
+    ours = measured("m1", "through the gateway", 0.3)
+    run = Run({}, 1, 1.0, [ours, *(measured("m1", who, time) for who, time in others.items())])
+    assert f"| 300 ms | {compared} |" in report.markdown_summary(run)
+    assert report.verdict_rows(run)[0][2:5] == (
+        "PgBouncer",
+        "1.50" if "PgBouncer" in others else "-",
+        "",
+    )
+
+
+def test_a_time_may_be_what_must_be_reached() -> None:
+    run = Run({}, 1, 1.0, [measured("l1", "gateway", 0.0009), measured("l1", "C dblink", 0.0001)])
+    (row,) = report.verdict_rows(run)
+    assert row[2:] == ("C dblink", "9.00", "1.00 ms", "", "", "must")
