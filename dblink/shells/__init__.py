@@ -78,6 +78,16 @@ def setup(
             "Connection strings work without it, and so do foreign servers of other wrappers.",
             f"A superuser can create it later: {creation(schema)};",
         ]
+    owner, is_superuser = connection.query_text(
+        "SELECT r.rolname, r.rolsuper FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles"
+        " AS r ON r.oid OPERATOR(pg_catalog.=) n.nspowner"
+        " WHERE n.nspname OPERATOR(pg_catalog.=) 'dblink_gateway'"
+    )[0]
+    if is_superuser != "t":
+        lines.append(
+            f'dblink_connect_u is refused to everybody, since its owner "{owner}" is no superuser:'
+            " it would let them connect without a password."
+        )
     return Report(schema, bool(wrapped), lines)
 
 

@@ -195,6 +195,7 @@ def test_who_is_no_superuser_gets_all_but_the_wrapper(empty: str) -> None:
             report = shells.setup(connection, role="shells_side")
             assert not report.wrapper
             assert "only a superuser" in str(report)
+            assert 'dblink_connect_u is refused to everybody, since its owner "sh' in str(report)
             assert not shells.setup(connection, role="shells_side").wrapper
         with ScriptedGateway(user, side=side) as gateway:
             for isolation in ("READ COMMITTED", "SERIALIZABLE"):
