@@ -27,6 +27,10 @@ logger = logging.getLogger("dblink.gateway")
 AT_ONCE: Final = 4
 """How many large answers of one database are on their way at a time; others wait their turn."""
 
+FIRST_PART: Final = 4 * 2**20
+LARGEST_PART: Final = 256 * 2**20
+"""Bytes of rows in the first table of an answer, and in those behind it at most."""
+
 PATIENCE: Final = 60.0
 """Seconds that one waits for its turn: whose turn it is may wait for this one itself."""
 
@@ -37,6 +41,34 @@ _MAKE: Final = "SELECT dblink_gateway.make($1, $2::pg_catalog.int4, $3)"
 
 # There is no such table, nor anybody who could make or drop one.
 _NONE: Final = frozenset(("42P01", "3F000", "42883"))
+
+
+class Rows:
+    """The rows of a result, as the data of one COPY after the other. Parts grow: a caller begins
+    to read early, and however much it reads, it is not of very many tables."""
+
+    def __init__(self, result: Result) -> None:
+        self._runs = result.portable()
+        self._next = next(self._runs, None)
+        self._size = FIRST_PART
+
+    @property
+    def more(self) -> bool:
+        """Whether there are rows that no part has had yet."""
+        return self._next is not None
+
+    def next_part(self) -> Iterator[bytes | bytearray]:
+        """The data of the next part."""
+        yield HEADER
+        moved = 0
+        while self._next is not None and moved < self._size:
+            run = self._next
+            data = copy_data(run) if isinstance(run, bytes) else text_data(run)
+            moved += len(data)
+            yield data
+            self._next = next(self._runs, None)
+        self._size = min(self._size * 2, LARGEST_PART)
+        yield TRAILER
 
 
 class Replies:
@@ -56,11 +88,11 @@ class Replies:
         session: Registered,
         role: str,
         columns: int,
-        result: Result,
+        rows: Rows,
         check: Callable[[], object],
     ) -> str:
-        """Move the rows of `result` into a new table that only `role` may read; its name, without
-        the schema. `check` is called while this waits for its turn.
+        """Move as many of `rows` as belong together into a new table that only `role` may read;
+        its name, without the schema. `check` is called while this waits for its turn.
 
         The caller's word for who he is will do here: whoever names another gives his own rows away.
 
@@ -74,15 +106,25 @@ class Replies:
                 connection.query(_MAKE, (name, columns, role), timeout=TIMEOUT)
                 connection.copy_in(
                     f"COPY dblink_gateway.{name} FROM STDIN (FORMAT binary, FREEZE)",
-                    _copied(result),
+                    rows.next_part(),
                 )
                 connection.query("COMMIT", timeout=TIMEOUT)
-            except BaseException:
+            except BaseException as error:
                 _roll_back(connection)
+                if isinstance(error, errors.DatabaseError) and f"COPY {name}" in str(error.context):
+                    # The database cannot hold a value: a character that its encoding has not, say.
+                    # The table's name would say nothing to the caller.
+                    told = error.diagnostics
+                    raise messages.make(
+                        told.sqlstate or "XX000", told.message, detail=told.detail, hint=told.hint
+                    ) from error
                 raise
+        return name
+
+    def given(self, session: Registered, name: str) -> None:
+        """The session is told of a table, which it will read before it calls again."""
         with self._guard:
             self._unread.setdefault(session.pid, []).append(name)
-        return name
 
     def read(self, session: Registered) -> None:
         """The session calls again, and so has read what it was answered before."""
@@ -179,13 +221,6 @@ def drop_table(connection: pgwire.Connection, name: str) -> bool:
             raise
         return error.sqlstate in _NONE
     return True
-
-
-def _copied(result: Result) -> Iterator[bytes | bytearray]:
-    yield HEADER
-    for run in result.portable():
-        yield copy_data(run) if isinstance(run, bytes) else text_data(run)
-    yield TRAILER
 
 
 def _roll_back(connection: pgwire.Connection) -> None:

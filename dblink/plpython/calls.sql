@@ -27,3 +27,12 @@ BEGIN
   RETURN 'dblink_python.rows($1, $2, $3, $4) AS t('
     OPERATOR(pg_catalog.||) pg_catalog.array_to_string(items, ', ') OPERATOR(pg_catalog.||) ')';
 END $function$;
+
+-- What a query of one text column gives. PL/Python takes the text of a statement for UTF-8, whatever
+-- the database's encoding is; values it takes as they are.
+CREATE OR REPLACE FUNCTION dblink_python.queried(
+  query pg_catalog.text, parameters pg_catalog.text[]
+) RETURNS SETOF pg_catalog.text LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $function$
+BEGIN
+  RETURN QUERY EXECUTE query USING parameters[1], parameters[2], parameters[3], parameters[4];
+END $function$;

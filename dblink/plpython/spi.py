@@ -21,6 +21,7 @@ from pgwire.types.registry import default_registry
 
 QUERY_CANCELED = "57014"
 
+_QUERIED = "SELECT q.row FROM dblink_python.queried($1, $2) AS q(row)"
 _FEED = "SELECT pg_catalog.pg_sleep(0)"  # the cheapest statement that looks at interrupts
 
 
@@ -69,11 +70,14 @@ class SpiLocal:
     def query(self, sql: str, params: Sequence[str | None] = ()) -> list[TextRow]:
         """See `Local.query`; `sql` is a SELECT. Raises Interrupted as well."""
         try:
-            plan = self._plpy.prepare(
-                f"SELECT (q.*)::pg_catalog.text AS row FROM ({sql}) AS q",
-                ["pg_catalog.text"] * len(params),
-            )
-            rows = [row["row"] for row in plan.execute(list(params))]
+            text = f"SELECT (q.*)::pg_catalog.text AS row FROM ({sql}) AS q"
+            if text.isascii():
+                plan = self._plpy.prepare(text, ["pg_catalog.text"] * len(params))
+                rows = [row["row"] for row in plan.execute(list(params))]
+            else:
+                # As a value: PL/Python does not convert statements to the database's encoding.
+                plan = self._plpy.prepare(_QUERIED, ["pg_catalog.text", "pg_catalog.text[]"])
+                rows = [row["row"] for row in plan.execute([text, list(params)])]
         except self._plpy.SPIError as error:
             raise self._raised(error) from None
         return [

@@ -149,9 +149,9 @@ class World:
         """Where the server listens."""
         return self._cluster.tcp_host, self._cluster.port
 
-    def conninfo(self, role: str) -> str:
-        """A connection string for a session of `role` in the local database."""
-        return self._cluster.conninfo("local", user=role)
+    def conninfo(self, role: str, dbname: str = "local") -> str:
+        """A connection string for a session of `role` in the local database, or another one."""
+        return self._cluster.conninfo(dbname, user=role)
 
     def connect(
         self, role: str, on_notice: Callable[[pgwire.Diagnostics], None]

@@ -25,6 +25,9 @@ from tests.dblink.differential.world import (
     reset_local,
 )
 
+_DATABASE = (
+    "CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
+)
 _ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -41,8 +44,11 @@ class Face(Protocol):
     def address(self) -> tuple[str, int]:
         """Where it listens."""
 
-    def conninfo(self, role: str) -> str:
+    def conninfo(self, role: str, dbname: str = "local") -> str:
         """A connection string for a session of `role`."""
+
+    def make_database(self, name: str, encoding: str) -> None:
+        """Make another database with the functions, in its schema public."""
 
     def reset(self) -> None:
         """Make the local database what it was at the beginning."""
@@ -60,8 +66,13 @@ class Original:
     def address(self) -> tuple[str, int]:
         return self.world.address
 
-    def conninfo(self, role: str) -> str:
-        return self.world.conninfo(role)
+    def conninfo(self, role: str, dbname: str = "local") -> str:
+        return self.world.conninfo(role, dbname)
+
+    def make_database(self, name: str, encoding: str) -> None:
+        self.world.admin.execute(_DATABASE.format(name=name, encoding=encoding))
+        with pgwire.connect(self.world.conninfo("postgres", name)) as session:
+            session.execute("CREATE EXTENSION dblink")
 
     def reset(self) -> None:
         reset_local(self.world.admin)
@@ -88,7 +99,7 @@ class Twin:
                 first.execute("CREATE DATABASE local")
                 first.query_all(ROLES)
             self.admin = stack.enter_context(pgwire.connect(self.cluster.conninfo("local")))
-            prepare_local(self.admin, self.install)
+            prepare_local(self.admin, lambda: self.install(self.admin, "ext"))
             self.start(stack)
             self._stack = stack.pop_all()
         return self
@@ -101,8 +112,8 @@ class Twin:
     ) -> None:
         self._stack.close()
 
-    def install(self) -> None:
-        """Put the functions into the schema ext."""
+    def install(self, session: pgwire.Connection, schema: str) -> None:
+        """Put the functions into a schema of the session's database."""
         raise NotImplementedError
 
     def start(self, stack: ExitStack) -> None:
@@ -112,8 +123,13 @@ class Twin:
     def address(self) -> tuple[str, int]:
         return self.cluster.tcp_host, self.cluster.port
 
-    def conninfo(self, role: str) -> str:
-        return self.cluster.conninfo("local", user=role)
+    def conninfo(self, role: str, dbname: str = "local") -> str:
+        return self.cluster.conninfo(dbname, user=role)
+
+    def make_database(self, name: str, encoding: str) -> None:
+        self.admin.execute(_DATABASE.format(name=name, encoding=encoding))
+        with pgwire.connect(self.cluster.conninfo(name)) as session:
+            self.install(session, "public")
 
     def reset(self) -> None:
         reset_local(self.admin)
@@ -124,8 +140,8 @@ class Gateway(Twin):
 
     name = "gateway"
 
-    def install(self) -> None:
-        dblink.shells.setup(self.admin, schema="ext")
+    def install(self, session: pgwire.Connection, schema: str) -> None:
+        dblink.shells.setup(session, schema=schema)
 
     def start(self, stack: ExitStack) -> None:
         self.gateway = stack.enter_context(running(self.cluster.conninfo("local")))
@@ -136,8 +152,8 @@ class Gateway(Twin):
         assert isinstance(address, tuple)
         return address
 
-    def conninfo(self, role: str) -> str:
-        return self.gateway.conninfo(dbname="local", user=role)
+    def conninfo(self, role: str, dbname: str = "local") -> str:
+        return self.gateway.conninfo(dbname=dbname, user=role)
 
 
 class Python(Twin):
@@ -147,11 +163,11 @@ class Python(Twin):
     # There is nobody between server and client to take their own lines out.
     contexts = False
 
-    def install(self) -> None:
+    def install(self, session: pgwire.Connection, schema: str) -> None:
         folder = scratch().folder()
         for package in ("pgwire", "dblink"):
             # The server's account cannot read every checkout, and write nowhere what is compiled.
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(_ROOT / package, folder / package, ignore=ignored)
         compileall.compile_dir(folder, quiet=1)
-        dblink.plpython.install(self.admin, schema="ext", folders=[str(folder)])
+        dblink.plpython.install(session, schema=schema, folders=[str(folder)])

@@ -62,6 +62,7 @@ KEYS = frozenset(
         "parallel-unsafe",
         "nested-conversion",
         "standby",
+        "untranslatable",
     )
 )
 """The keys of differences that tests show which run no scenario."""
