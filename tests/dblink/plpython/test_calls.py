@@ -11,7 +11,7 @@ import pytest
 import pgwire
 from dblink.plpython import install
 from pgwire.testing.cluster import Cluster
-from tests.dblink.kit import raises, running
+from tests.dblink.kit import eventually, raises, running
 
 
 def test_scalars_rows_and_notices(
@@ -289,9 +289,14 @@ def test_in_a_database_of_another_encoding(
 def test_notifications(sql: pgwire.Connection, admin: pgwire.Connection) -> None:
     sql.query("SELECT dblink_exec('c', 'LISTEN here')")
     admin.execute("NOTIFY here, 'news'")
-    assert sql.query("SELECT notify_name, be_pid, extra FROM dblink_get_notify('c')").rows == [
-        ("here", admin.info.process_id, "news")
-    ]
+    told: list[object] = []
+
+    def arrived() -> bool:
+        told.extend(sql.query("SELECT notify_name, be_pid, extra FROM dblink_get_notify('c')"))
+        return bool(told)
+
+    eventually(arrived)
+    assert told == [("here", admin.info.process_id, "news")]
     assert sql.query("SELECT * FROM dblink_get_notify('c')").rows == []
 
 

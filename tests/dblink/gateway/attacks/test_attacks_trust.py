@@ -124,6 +124,7 @@ def test_a_superuser_calls_mallorys_function(arena: Arena, gate: Address, claime
     # A call of the superuser's own before it lends it nothing.
     assert connect(client, arena.passwordless(marker)).rows == [("OK",)]
     assert client.query("SELECT dblink_disconnect('d')").rows == [("OK",)]
+    eventually(lambda: not arena.backends(marker))
     for function in ("dblink_connect", "dblink_connect_u"):
         told = trapped(client, call(function, "d", arena.passwordless(marker), role=claimed))
         assert "error" in told, told
