@@ -276,9 +276,11 @@ def rows(of: Sequence[Sequence[object]]) -> dict[str, object]:
     return {"rows": [[text_of(field) for field in row] for row in of]}
 
 
-def table(name: str, columns: int) -> dict[str, object]:
-    """The answer of a function that returns rows, which are in a table of this name."""
-    return {"table": name, "columns": columns}
+def table(name: str, columns: int, more: str | None = None) -> dict[str, object]:
+    """The answer of a function that returns rows, which are in a table of this name; `more`: the
+    number under which to ask for those that follow."""
+    content: dict[str, object] = {"table": name, "columns": columns}
+    return content if more is None else {**content, "more": more}
 
 
 def failure(error: errors.Diagnostics) -> dict[str, object]:

@@ -82,6 +82,7 @@ class Replies:
         self._unread: dict[int, list[str]] = {}
         self._read: dict[int, list[str]] = {}
         self._locked: dict[int, list[str]] = {}
+        self._dropping: set[int] = set()
 
     def fill(
         self,
@@ -137,16 +138,17 @@ class Replies:
 
     def over(self, session: Registered) -> None:
         """The session's transaction is over: nothing is read any more, and no lock is held."""
-        if not (self._unread or self._read or self._locked):
+        if not (self._unread or self._read or self._locked or self._dropping):
             return
         with self._guard:
+            self._dropping.discard(session.pid)
             names = [
                 name
                 for where in (self._unread, self._read, self._locked)
                 for name in where.pop(session.pid, ())
             ]
             if names:
-                self._read[session.pid] = names
+                self._read.setdefault(session.pid, []).extend(names)
 
     @property
     def pending(self) -> bool:
@@ -157,18 +159,23 @@ class Replies:
         """Drop the tables that have been read. Those that are locked stay until `over`."""
         with self._guard:
             read, self._read = self._read, {}
+            self._dropping = set(read)
+        kept: dict[int, list[str]] = {}
         try:
-            for pid in list(read):
-                kept = [name for name in read[pid] if not self._drop(name)]
-                with self._guard:
-                    if kept:
-                        self._locked.setdefault(pid, []).extend(kept)
-                del read[pid]
+            for pid, names in read.items():
+                kept[pid] = list(names)
+                for name in names:
+                    if self._drop(name):
+                        kept[pid].remove(name)
         except errors.Error as error:
             logger.warning("reply tables could not be dropped: %s", error)
-            with self._guard:
-                for pid, names in read.items():
-                    self._locked.setdefault(pid, []).extend(names)
+        with self._guard:
+            for pid, names in read.items():
+                # Whose transaction has ended meanwhile has no lock any more.
+                where = self._locked if pid in self._dropping else self._read
+                if left := kept.get(pid, names):
+                    where.setdefault(pid, []).extend(left)
+            self._dropping = set()
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

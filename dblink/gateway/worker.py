@@ -23,7 +23,7 @@ from dblink.gateway.asking import AskedLocal
 from dblink.gateway.calls import Call, Malformed, Message, Told
 from dblink.gateway.mailbox import Abandoned, Job, Mailbox
 from dblink.gateway.remotes import Remotes
-from dblink.gateway.replies import Replies
+from dblink.gateway.replies import Replies, Rows
 from dblink.gateway.side import Registered, Side
 from dblink.gateway.trust import CallersPrivileges
 from dblink.local import TextRow
@@ -109,6 +109,8 @@ class Worker:
                         # Without its answer the caller notices that the gateway has gone.
                         logger.exception("an answer to session %d was lost", self._registered.pid)
                     job.done = True
+                    if job.abandoned:  # what it has filled is of no use to anybody
+                        self._replies.read(self._registered)
         except Exception:
             logger.exception("the end of session %d", self._registered.pid)
         finally:
@@ -189,10 +191,32 @@ class Worker:
         limit = IN_ROW if call.snapshots else IN_FUNCTION
         if result.size is not None and result.size <= limit:
             return {**calls.rows(result.fetchall()), **_styles(result)}
-        name = self._replies.fill(
-            self._registered, call.role, len(result.columns), result, self._check
-        )
-        return {**calls.table(name, len(result.columns)), **_styles(result)}
+        return self._rows_by_tables(result, call.role)
+
+    def _rows_by_tables(self, result: Result, role: str) -> dict[str, object]:
+        """The answer whose rows are in the last of some tables: while the caller reads one of
+        them, the next one is filled."""
+        rows = Rows(result)
+        columns, styles = len(result.columns), _styles(result)
+        name = self._replies.fill(self._registered, role, columns, rows, self._check)
+        while rows.more:
+            number = secrets.token_hex(16)
+            self._job.asking = True
+            self._replies.given(self._registered, name)
+            self._answer(calls.answer({**calls.table(name, columns, number), **styles}))
+            try:
+                name = self._replies.fill(self._registered, role, columns, rows, self._check)
+            except Exception:
+                self._told(number)  # it is there that the caller waits, now for the failure
+                raise
+            try:
+                self._told(number)
+            except BaseException:
+                self._replies.given(self._registered, name)  # so that it goes
+                raise
+            self._replies.read(self._registered)
+        self._replies.given(self._registered, name)
+        return {**calls.table(name, columns), **styles}
 
     # The conversation with the caller.
 
@@ -217,6 +241,10 @@ class Worker:
         number = secrets.token_hex(16)
         self._job.asking = True
         self._answer(calls.answer(calls.question(sql, parameters, number)))
+        return self._told(number)
+
+    def _told(self, number: str) -> list[TextRow]:
+        """Wait for what the caller tells under `number`. Raises Abandoned if it does not."""
         answer = self.mailbox.reply(self._job)
         try:
             message = calls.decode(answer.payload, self._side.codec)

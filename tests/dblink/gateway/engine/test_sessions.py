@@ -105,6 +105,37 @@ def test_a_large_answer_that_fails_in_the_middle(
     assert rows(connected, "SELECT dblink_exec('c', 'SET a.b = 1')") == [("SET",)]
 
 
+@LEVELS
+def test_a_large_answer_comes_in_parts(
+    connected: pgwire.Connection,
+    admin: pgwire.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    level: str,
+) -> None:
+    monkeypatch.setattr("dblink.gateway.replies.FIRST_PART", 1)
+    connected.execute("CREATE DOMAIN pg_temp.odd AS int CHECK (VALUE <> 29000)")
+    series = "SELECT g, repeat(''x'', 100) FROM generate_series(1, {}) AS g"
+    counted = "SELECT count(*), sum(a) FROM dblink('c', '{}'{}) AS t(a {}, b text)"
+    connected.execute(f"BEGIN ISOLATION LEVEL {level}")
+    for declared in ("int", "pg_temp.odd"):
+        found = rows(connected, counted.format(series.format(28000), "", declared))
+        assert found == [("28000", str(28000 * 28001 // 2))]
+    # An error of the remote server behind the first part, and one of the conversion.
+    failing = series.format(30000).replace("SELECT g", "SELECT 29000 / (29000 - g)")
+    connected.execute("SAVEPOINT s")
+    with raises("22012"):
+        rows(connected, counted.format(failing, "", "int"))
+    connected.execute("ROLLBACK TO s")
+    assert rows(connected, counted.format(failing, ", false", "int"))[0][0] == "28999"
+    with raises("23514"):
+        rows(connected, counted.format(series.format(30000), "", "pg_temp.odd"))
+    connected.execute("ROLLBACK TO s")
+    assert rows(connected, "SELECT dblink_exec('c', 'SET a.b = 1')") == [("SET",)]
+    connected.execute("COMMIT")
+    left = "SELECT relname FROM pg_class WHERE relname ~ ('^reply_'||$1||'_') AND relkind = 'r'"
+    eventually(lambda: not admin.query(left, (connected.info.process_id,)).rows)
+
+
 def test_a_table_that_is_being_read_is_dropped_afterwards(
     connected: pgwire.Connection, admin: pgwire.Connection
 ) -> None:
