@@ -295,3 +295,28 @@ def test_a_database_can_be_dropped_when_its_sessions_have_left(
         began = time.monotonic()
         admin.execute("DROP DATABASE engine_gone")  # waits five seconds for others to leave
         assert time.monotonic() - began < 5
+
+
+def test_a_session_that_could_not_be_registered_is_when_it_can(
+    gateway: Gateway, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> pgwire.Connection:
+        raise pgwire.errors.error_class("53300")("too many clients already", sqlstate="53300")
+
+    monkeypatch.setattr("dblink.gateway.engine.RETRY", 0.2)
+    with running(cluster.conninfo(NEAR)) as other:
+        with monkeypatch.context() as patch:
+            patch.setattr("dblink.gateway.side.connect", refused)
+            client = pgwire.connect(other.conninfo(user=cluster.superuser, dbname=NEAR))
+            with client, raises("55000"):
+                rows(client, "SELECT dblink_get_connections()")
+            client = pgwire.connect(other.conninfo(user=cluster.superuser, dbname=NEAR))
+
+        def works() -> bool:
+            try:
+                return rows(client, "SELECT dblink_get_connections()") == [(None,)]
+            except pgwire.DatabaseError:
+                return False
+
+        with client:
+            eventually(works)
