@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import pgwire
+from pgwire.types.encodings import python_codec
 
 BELLS = 1684827755
 Message = dict[str, Any]
@@ -39,6 +40,7 @@ class ScriptedGateway:
         self.side = pgwire.connect(side or conninfo, application_name="dblink_gateway")
         self.client = pgwire.connect(conninfo, on_notice=self._notice, **options)
         self.pid = self.client.query("SELECT pg_backend_pid()").rows[0][0]
+        self.codec = python_codec(self.side.info.parameters["server_encoding"])
         self.held = [bells, bells]
         self.isolation = ""
         if bells:
@@ -105,7 +107,7 @@ class ScriptedGateway:
             return
         assert notice.severity == "INFO"
         assert notice.message is not None
-        message = json.loads(base64.b64decode(notice.message))
+        message = json.loads(base64.b64decode(notice.message).decode(self.codec))
         self.messages.append(message)
         self.isolation = message.get("iso", self.isolation)
         try:
