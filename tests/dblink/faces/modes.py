@@ -21,15 +21,17 @@ def _transaction(characteristics: str) -> Wrap:
 
 
 def _savepoint(characteristics: str) -> Wrap:
-    """Each statement in a savepoint of its own, so that what fails does not end the others."""
+    """Each statement twice, the first one undone; psql undoes what fails, too."""
     return lambda statements: _script(
+        "\\set ON_ERROR_ROLLBACK on",
         f"BEGIN {characteristics}",
         *(
             part
             for statement in statements
-            for part in ("SAVEPOINT s", statement, "ROLLBACK TO s", statement, "RELEASE s")
+            for part in ("SAVEPOINT s", statement, "ROLLBACK TO s", statement)
         ),
         "COMMIT",
+        "\\unset ON_ERROR_ROLLBACK",
     )
 
 

@@ -81,15 +81,17 @@ _SEEN = (
 
 @dataclass(frozen=True)
 class Place:
-    """Statements that belong together; `once` if the size of the answer is nothing to them."""
+    """Statements that belong together; `once` if the size of the answer is nothing to them, `fails`
+    if one of them is refused in a transaction block, with C dblink too."""
 
     name: str
     statements: tuple[str, ...]
     once: bool = False
+    fails: bool = False
 
 
-def _place(name: str, *statements: str, once: bool = False) -> Place:
-    return Place(name, statements, once)
+def _place(name: str, *statements: str, once: bool = False, fails: bool = False) -> Place:
+    return Place(name, statements, once, fails)
 
 
 PLACES = (
@@ -149,7 +151,7 @@ PLACES = (
     _place("PL/pgSQL function", f"SELECT {_SUM} FROM in_plpgsql(2)"),
     _place(
         "PL/pgSQL function, in a target list",
-        "SELECT count(in_plpgsql(n)) FROM numbers WHERE n < 3",
+        "SELECT n, (in_plpgsql(n)).n AS m FROM numbers WHERE n < 3",
     ),
     _place("PL/pgSQL loop", "SELECT in_loop()", "SELECT n, in_loop() FROM numbers WHERE n < 3"),
     _place("PL/pgSQL cursor", "SELECT with_cursor()"),
@@ -164,7 +166,9 @@ PLACES = (
         " END LOOP; END $$",
         _SEEN,
     ),
-    _place("procedure", "CALL steps()", "SELECT count(*) FROM numbers", _SEEN, once=True),
+    _place(
+        "procedure", "CALL steps()", "SELECT count(*) FROM numbers", _SEEN, once=True, fails=True
+    ),
     _place(
         "trigger",
         "INSERT INTO watched SELECT n FROM numbers RETURNING *",
@@ -253,6 +257,7 @@ PLACES = (
         f"SELECT 1\\; SELECT {_SUM} FROM {_ROWS}\\; SELECT n FROM {_ROWS} WHERE n = 1\\; SELECT 2",
         "SELECT dblink_exec('c1', 'insert into seen values (1)')\\; SELECT 1/0\\;"
         " SELECT dblink_exec('c1', 'insert into seen values (2)')",
+        fails=True,
     ),
     _place(
         "prepared statements",
@@ -283,6 +288,7 @@ PLACES = (
         _SEEN,
         "SELECT dblink('c1', 'select 1')",
         once=True,
+        fails=True,
     ),
     _place(
         "subqueries",
@@ -345,6 +351,7 @@ PLACES = (
         f"SELECT {_SUM} FROM dblink_fetch('c1', 'cur', 5000) AS t(n int, s text)",
         "SELECT * FROM dblink_fetch('c1', 'cur', 1) AS t(n int, s text)",
         "SELECT dblink_close('c1', 'cur')",
+        "SELECT dblink_exec('c1', 'ABORT')",
     ),
     _place(
         "transient connections",
@@ -359,15 +366,26 @@ PLACES = (
         " AS t(n varchar(4), s numeric(6,1))",
     ),
     _place(
-        "a value too long", "SELECT * FROM dblink('c1', 'select $$abcd$$') AS t(a short)", once=True
+        "a value too long",
+        "SELECT * FROM dblink('c1', 'select $$abcd$$') AS t(a short)",
+        once=True,
+        fails=True,
     ),
     _place(
-        "a value refused", "SELECT * FROM dblink('c1', 'select $$bad$$') AS t(a short)", once=True
+        "a value refused",
+        "SELECT * FROM dblink('c1', 'select $$bad$$') AS t(a short)",
+        once=True,
+        fails=True,
     ),
-    _place("a value that is no number", "SELECT * FROM dblink('c1', '<query>') AS t(n int, s int)"),
+    _place(
+        "a value that is no number",
+        "SELECT * FROM dblink('c1', '<query>') AS t(n int, s int)",
+        fails=True,
+    ),
     _place(
         "a value too long for a column",
         "SELECT * FROM dblink('c1', '<query>') AS t(n varchar(2), s varchar(10)) ORDER BY 1 DESC",
+        fails=True,
     ),
     _place(
         "an error of the remote server",
@@ -375,9 +393,15 @@ PLACES = (
         "SELECT dblink_exec('c1', 'raise', false), dblink_error_message('c1')",
         "SELECT * FROM dblink('c1', '<query> where 1/(3-n) < 9') AS t(n int, s text)",
         f"SELECT {_SUM} FROM {_ROWS}",
+        fails=True,
     ),
     *(
-        _place(f"an error within functions: {call}", f"SELECT {call} FROM numbers", once=True)
+        _place(
+            f"an error within functions: {call}",
+            f"SELECT {call} FROM numbers",
+            once=True,
+            fails=call not in ("again('insert into seen values (1)')", "again(null)"),
+        )
         for call in (
             "failing('raise')",
             "failing('select 1')",
@@ -397,12 +421,14 @@ PLACES = (
         "DO $$ DECLARE n int; BEGIN"
         " SELECT t.n INTO n FROM dblink('c1', 'select 1/0') AS t(n int); END $$",
         once=True,
+        fails=True,
     ),
     _place(
         "an error in the query of a loop",
         "DO $$ DECLARE r record; BEGIN"
         " FOR r IN SELECT * FROM dblink('c1', 'selec') AS t(n int) LOOP END LOOP; END $$",
         once=True,
+        fails=True,
     ),
     _place(
         "a notice within functions",
@@ -410,9 +436,18 @@ PLACES = (
         " PERFORM * FROM dblink('c1', 'selec', false) AS t(a int); END $$",
         once=True,
     ),
-    _place("an error of a command", "SELECT dblink_exec('c1', 'raise') FROM numbers", once=True),
-    _place("columns that do not fit", "SELECT * FROM dblink('c1', '<query>') AS t(n int)"),
-    _place("no connection", "SELECT * FROM dblink('nobody', '<query>') AS t(n int, s text)"),
+    _place(
+        "an error of a command",
+        "SELECT dblink_exec('c1', 'raise') FROM numbers",
+        once=True,
+        fails=True,
+    ),
+    _place(
+        "columns that do not fit", "SELECT * FROM dblink('c1', '<query>') AS t(n int)", fails=True
+    ),
+    _place(
+        "no connection", "SELECT * FROM dblink('nobody', '<query>') AS t(n int, s text)", fails=True
+    ),
     _place(
         "no rows",
         "SELECT * FROM dblink('c1', '<query> where false') AS t(n int, s text)",
