@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("dblink.gateway")
 
+RETRY: Final = 5.0
+"""Seconds between two tries to register a session."""
+
 _IN_TRANSACTION: Final = b"T"[0]
 
 
@@ -29,6 +32,8 @@ class SessionCaller:
         self._registered: Registered | None = None
         self._worker: Worker | None = None
         self._ended: asyncio.Event | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._not_before = 0.0
 
     async def open(self) -> None:
         """See `seam.Caller.open`. Nothing is raised."""
@@ -51,6 +56,8 @@ class SessionCaller:
     def ready(self, status: int) -> None:
         """See `seam.Caller.ready`."""
         if self._worker is None:
+            if self._registered is None and self._database.may_be_tried_again:
+                self._open_again()
             return
         if self._worker.mailbox.busy:
             self._worker.mailbox.abandon()
@@ -81,6 +88,8 @@ class SessionCaller:
 
     async def close(self) -> None:
         """See `seam.Caller.close`."""
+        if self._opening is not None:
+            await self._opening
         worker, database, registered = self._worker, self._database, self._registered
         if worker is not None and self._ended is not None:
             worker.mailbox.close()
@@ -92,6 +101,14 @@ class SessionCaller:
         database.replies.read(registered)
         database.replies.over(registered)
         await self._engine.aside(lambda: database.side.unregister(registered))
+
+    def _open_again(self) -> None:
+        """What kept the side connection from being opened may have passed: a session may be a
+        pool's, and last for days."""
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._not_before and (self._opening is None or self._opening.done()):
+            self._not_before = loop.time() + RETRY
+            self._opening = loop.create_task(self.open())
 
     def _put(self, job: Job) -> None:
         worker = self._worker or self._start()

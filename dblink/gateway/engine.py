@@ -46,6 +46,7 @@ class Database:
         self.activity = Activity(self.side)
         self.workers: dict[int, Worker] = {}
         self._told = ""
+        self._set_up = True
         self._not_before = 0.0
         self._revive_not_before = 0.0
 
@@ -57,17 +58,26 @@ class Database:
         try:
             registered = self.side.register(pid, user)
         except NotSetUp as why:
+            self._set_up = False
             self._tell(f"no dblink in database {self.name!r}: {why}; see dblink setup")
         except (errors.ProgrammingError, errors.NotSupportedError) as error:
             # Half of what `setup` creates is there: a dump that is being restored, say.
+            self._set_up = False
             self._tell(f"no dblink in database {self.name!r}: {error.message}")
         except errors.Error as error:
             self._not_before = time.monotonic() + RETRY
             self._tell(f"no side connection to database {self.name!r}: {error.message}")
         else:
             self._told = ""
+            self._set_up = True
             return registered
         return None
+
+    @property
+    def may_be_tried_again(self) -> bool:
+        """Whether a session that could not be registered might be now: dblink is in the database,
+        or nobody has been able to see whether it is."""
+        return self._set_up and time.monotonic() >= self._not_before
 
     def tick(self) -> None:
         """What is to be done now and then."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 import pgwire
+from dblink.gateway import running
 from pgwire.protocol.backend import (
     CommandComplete,
     DataRow,
@@ -372,6 +373,27 @@ def test_the_remote_server_hears_nothing(arena: Arena, gate: Address) -> None:
         assert victim.client.query("SELECT 1").seconds < 1.0
         victim.client.close()
         arena.nothing_left(victim.pid, victim.marker)
+
+
+def test_no_place_for_the_side(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that could not be registered when it began is, once the side can connect."""
+    monkeypatch.setattr("dblink.gateway.engine.RETRY", 0.2)
+    monkeypatch.setattr("dblink.gateway.caller.RETRY", 0.2)
+    arena.watch.execute("ALTER ROLE service CONNECTION LIMIT 0")
+    with running(arena.local, arena.side) as gateway:
+        client = RawClient(gateway.addresses[0])
+        try:
+            assert client.start("mallory", "here").status == "I"
+            answer = client.query("SELECT dblink_get_connections()")
+            assert answer.sqlstate == "55000", answer
+        finally:
+            arena.watch.execute("ALTER ROLE service CONNECTION LIMIT -1")
+        eventually(
+            lambda: client.query("SELECT dblink_get_connections()").rows == [(None,)],
+            "dblink for a session that had none",
+        )
+        client.close()
+        arena.nothing_left(client.pid, "none")
 
 
 # Without a gateway.
