@@ -12,7 +12,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 import pgwire
@@ -101,7 +101,7 @@ class Replies:
         then.
         """
         name = f"reply_{session.pid}_{secrets.token_hex(4)}"
-        with self._connection(check) as connection:
+        with self.turn(check), self._connection() as connection:
             try:
                 connection.query("BEGIN", timeout=TIMEOUT)
                 connection.query(_MAKE, (name, columns, role), timeout=TIMEOUT)
@@ -155,6 +155,19 @@ class Replies:
         """Whether there are tables that may be dropped."""
         return bool(self._read)
 
+    @property
+    def left(self) -> bool:
+        """Whether there are tables at all."""
+        return bool(self._unread or self._read or self._locked)
+
+    def abandoned(self, living: Collection[int]) -> None:
+        """Of sessions that have ended no `over` will come any more: what was locked then, by
+        somebody else who reads it or by a server process that has not noticed yet, may be free
+        now. `living`: the process ids of all others."""
+        with self._guard:
+            for pid in [pid for pid in self._locked if pid not in living]:
+                self._read.setdefault(pid, []).extend(self._locked.pop(pid))
+
     def drop(self) -> None:
         """Drop the tables that have been read. Those that are locked stay until `over`."""
         with self._guard:
@@ -184,12 +197,12 @@ class Replies:
         for connection in free:
             connection.close()
 
-    def _drop(self, name: str) -> bool:
-        with self._connection(lambda: None) as connection:
-            return drop_table(connection, name)
-
     @contextlib.contextmanager
-    def _connection(self, check: Callable[[], object]) -> Iterator[pgwire.Connection]:
+    def turn(self, check: Callable[[], object]) -> Iterator[None]:
+        """The turn of one large answer; `check` is called while it is waited for.
+
+        Raises 53300 if it does not come.
+        """
         deadline = time.monotonic() + PATIENCE
         while not self._turn.acquire(timeout=0.1):
             check()
@@ -198,20 +211,40 @@ class Replies:
                     "53300", f"more than {AT_ONCE} large answers are on their way to the database"
                 )
         try:
-            with self._guard:
-                free = self._free.pop() if self._free else None
-            if free is None or free.closed:
-                free = connect(self._side.conninfo, self._side.database)
-            try:
-                yield free
-            finally:
-                if not free.closed and free.info.transaction_status == "I":
-                    with self._guard:
-                        self._free.append(free)
-                else:
-                    free.close()
+            yield
         finally:
             self._turn.release()
+
+    def _drop(self, name: str) -> bool:
+        # Without waiting for a turn: whoever drops has other things to do.
+        with self._connection() as connection:
+            return drop_table(connection, name)
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[pgwire.Connection]:
+        connection = self._unused() or connect(self._side.conninfo, self._side.database)
+        try:
+            yield connection
+        finally:
+            if not connection.closed and connection.info.transaction_status == "I":
+                with self._guard:
+                    self._free.append(connection)
+            else:
+                connection.close()
+
+    def _unused(self) -> pgwire.Connection | None:
+        """A connection that was used before, and still leads to the server."""
+        while True:
+            with self._guard:
+                if not self._free:
+                    return None
+                connection = self._free.pop()
+            try:
+                connection.query("SELECT", timeout=TIMEOUT)
+            except errors.Error:
+                connection.close()
+            else:
+                return connection
 
 
 def drop_table(connection: pgwire.Connection, name: str) -> bool:

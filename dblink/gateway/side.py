@@ -85,11 +85,13 @@ PREPARE ring(pg_catalog.int4, pg_catalog.int4) AS
 _TAKE_BELL: Final = f"SELECT pg_catalog.pg_try_advisory_lock({BELLS}, $1::pg_catalog.int4)"
 _RING: Final = f"SELECT pg_catalog.pg_advisory_unlock({BELLS}, $1::pg_catalog.int4)"
 
+# The secret tells the session from the next one that the same process id is given to.
 _FORGET: Final = """
 WITH answer AS (DELETE FROM dblink_gateway.answer AS a WHERE a.call OPERATOR(pg_catalog.=) $2),
   wait AS (DELETE FROM dblink_gateway.wait AS w
            WHERE w.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4)
 DELETE FROM dblink_gateway.session AS s WHERE s.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4
+  AND s.secret OPERATOR(pg_catalog.=) $3
 """
 
 _T = TypeVar("_T")
@@ -166,6 +168,11 @@ class Side:
         return len(self._sessions)
 
     @property
+    def living(self) -> frozenset[int]:
+        """The process ids of the sessions that are registered."""
+        return frozenset(list(self._sessions))
+
+    @property
     def connected(self) -> bool:
         """Whether there is a connection at this moment."""
         connection = self._connection
@@ -192,25 +199,26 @@ class Side:
                 raise NotSetUp(f"process {pid} is not the session's: is there a pooler between?")
             session.role_oid, session.role = str(rows[0][0]), str(rows[0][1])
             self._register(connection, session)
+            self._sessions[pid] = session
 
         self._do(register)
-        self._sessions[pid] = session
         return session
 
     def unregister(self, session: Registered) -> None:
         """The session is over. Nothing is raised: what stays behind is swept later."""
-        self._sessions.pop(session.pid, None)
-        self.idle_since = time.monotonic()
 
         def forget(connection: pgwire.Connection) -> None:
             for bell in sorted(session.bells):
                 connection.query(_RING, (session.pid * 2 + bell,), timeout=TIMEOUT)
             session.bells.clear()
-            connection.query(_FORGET, (session.pid, session.row), timeout=TIMEOUT)
+            connection.query(_FORGET, (session.pid, session.row, session.secret), timeout=TIMEOUT)
             if session.function:
                 connection.query(f"SELECT dblink_gateway.drop('{{{session.function}}}')")
 
         with self._lock:
+            self.idle_since = time.monotonic()
+            if self._sessions.get(session.pid) is session:  # and not the next of that process id
+                del self._sessions[session.pid]
             connection = self._open_now
             if connection is not None:
                 with contextlib.suppress(errors.Error):
@@ -312,10 +320,18 @@ class Side:
         connection.query(_PREPARE, timeout=TIMEOUT)
 
     def _register(self, connection: pgwire.Connection, session: Registered) -> None:
-        with connection.pipeline(timeout=TIMEOUT) as pipeline:
-            pipeline.execute(_REGISTER, (session.pid, self.pid, session.secret))
-            pipeline.sync()
-            taken = [pipeline.query(_TAKE_BELL, (session.pid * 2 + bell,)) for bell in (0, 1)]
+        bells = [(session.pid * 2 + bell,) for bell in (0, 1)]
+        try:
+            with connection.pipeline(timeout=TIMEOUT) as pipeline:
+                pipeline.execute(_REGISTER, (session.pid, self.pid, session.secret))
+                pipeline.sync()
+                taken = [pipeline.query(_TAKE_BELL, bell) for bell in bells]
+        except errors.DatabaseError:
+            # Without its row the session has no gateway, and nobody would let its bells go.
+            if not connection.closed:
+                for bell in bells:
+                    connection.query(_RING, bell, timeout=TIMEOUT)
+            raise
         session.bells = {bell for bell in (0, 1) if taken[bell].result().scalar()}
 
     # Each of these is one flight. A bell that the caller does not wait for is taken before the
