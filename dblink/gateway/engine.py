@@ -33,6 +33,10 @@ DATABASE, which waits five for others to leave, need not fail."""
 RETRY: Final = 5.0
 """Seconds that a database is let alone after its side connection could not be opened."""
 
+LOOK_AGAIN: Final = 1.0
+"""Seconds between two tries to drop a table that was locked when its session ended; and how long
+the end of the gateway may wait for that."""
+
 _T = TypeVar("_T")
 
 
@@ -49,6 +53,7 @@ class Database:
         self._set_up = True
         self._not_before = 0.0
         self._revive_not_before = 0.0
+        self._next_look = 0.0
 
     def register(self, pid: int, user: str) -> Registered | None:
         """Register a session of `user`; None if there is nothing for the gateway to do in this
@@ -88,6 +93,9 @@ class Database:
                 # New sessions try for themselves: that they are there is a good sign.
                 self._revive_not_before = time.monotonic() + 1.0
                 self._tell(f"no side connection to database {self.name!r}: {error}")
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK_AGAIN
+            self.replies.abandoned(self.side.living)
         if self.replies.pending:
             self.replies.drop()
         if not self.side.lost:
@@ -101,7 +109,14 @@ class Database:
         if self.side.connected:
             with contextlib.suppress(errors.Error):  # or the next one sweeps
                 self.activity.note({})
-        self.replies.drop()
+        # The server processes of the sessions may need a moment to see that their clients are gone.
+        deadline = time.monotonic() + LOOK_AGAIN
+        while self.replies.left:
+            self.replies.abandoned(())
+            self.replies.drop()
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(LOOK_AGAIN / 20)
         self.replies.close()
         self.side.close()
 

@@ -65,6 +65,7 @@ _STREAM = (
     f"'SELECT repeat(''x'', 100) FROM generate_series(1, {LARGE})"
     " UNION ALL SELECT pg_sleep(60)::text'"
 )
+_STREAM_ON = _STREAM.replace(str(LARGE), str(2 * LARGE))  # beyond what one table takes at first
 _STREAMED = f"'SELECT repeat(''x'', 100) FROM generate_series(1, {LARGE})'"
 
 PHASES: Final = (
@@ -94,6 +95,12 @@ PHASES: Final = (
         _remote_sleeps,
     ),
     Phase("streaming", f"SELECT count(*) FROM dblink('c', {_STREAM}) AS t(a text)", _row_streams),
+    Phase(
+        "streaming a later part",
+        f"SELECT count(*) FROM dblink('c', {_STREAM_ON}) AS t(a text)",
+        _row_streams,
+        prepare=("BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT dblink_is_busy('c')"),
+    ),
     Phase(
         "reading",
         f"SELECT count(*) FROM dblink('c', {_STREAMED}) AS t(a slow)",

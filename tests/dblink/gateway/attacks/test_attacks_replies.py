@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 import pgwire
@@ -23,6 +25,10 @@ def tables(arena: Arena, pid: int) -> list[str]:
             (pid,),
         )
     ]
+
+
+def session_rows(arena: Arena, pid: int) -> list[object]:
+    return list(arena.watch.query("SELECT 1 FROM dblink_gateway.session WHERE pid = $1", (pid,)))
 
 
 def direct(arena: Arena, user: str) -> pgwire.Connection:
@@ -68,7 +74,8 @@ def test_a_reader_of_a_reply_table_does_no_harm(arena: Arena, gate: Address) -> 
         for _ in range(3):
             victim.still_works()
         victim.client.close()
-        eventually(lambda: not arena.backends(victim.marker))
+        eventually(lambda: not session_rows(arena, victim.pid))
+        time.sleep(0.3)  # in vain it is tried now
         other.execute("ROLLBACK")
     arena.nothing_left(victim.pid, victim.marker)
 
