@@ -59,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _rendered(error: pgwire.Error, sql: str | None) -> str:
     """`error` in psql's style."""
+    if error.message != error.diagnostics.message:
+        return f"dblink: error: {error}"  # of connecting: it says where to
     text = error.diagnostics.render(sql)
     return text if error.severity is not None else f"ERROR:  {text}"
 

@@ -8,6 +8,7 @@ import logging
 import shlex
 import shutil
 import signal
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -129,7 +130,8 @@ def _serve(options: argparse.Namespace) -> None:
                 "the server is reached by a Unix-domain socket: where its pg_hba.conf says peer, "
                 "whoever connects to the gateway by TCP is let in as this process's user"
             )
-        asyncio.run(_run(gateway, options.grace, None))
+        side = options.local if options.side is None else options.side
+        asyncio.run(_run(gateway, options.grace, side=side))
         return
     from dblink import shells
     from dblink.demo import two_databases
@@ -143,9 +145,22 @@ def _serve(options: argparse.Namespace) -> None:
                 shells.setup(shop)
             gateway = _gateway(options, cluster.conninfo("shop"), None)
             login = {"user": cluster.superuser, "dbname": "shop"}
-            asyncio.run(_run(gateway, options.grace, login))
+            asyncio.run(_run(gateway, options.grace, login=login))
     except RuntimeError as error:  # there is no server to start, or it does not start
         raise CommandError(error) from error
+
+
+def _try_side(conninfo: str) -> None:
+    """Warn if the side connection cannot be opened: else its first user would find that out."""
+    import pgwire
+
+    try:
+        pgwire.connect(conninfo, connect_timeout=10).close()
+    except pgwire.Error as error:
+        if error.sqlstate != "3D000":  # each session brings the name of its own database
+            logging.getLogger("dblink.gateway").warning(
+                "no side connection, and so no dblink in any session, for now: %s", error
+            )
 
 
 def _gateway(options: argparse.Namespace, local: str, side: str | None) -> Gateway:
@@ -174,7 +189,9 @@ def _gateway(options: argparse.Namespace, local: str, side: str | None) -> Gatew
         raise CommandError(error) from error
 
 
-async def _run(gateway: Gateway, grace: float, login: dict[str, str] | None) -> None:
+async def _run(
+    gateway: Gateway, grace: float, *, side: str | None = None, login: dict[str, str] | None = None
+) -> None:
     """Serve until the process is told to end: then gracefully, the second time at once."""
     loop = asyncio.get_running_loop()
     stopping: list[asyncio.Task[None]] = []
@@ -194,6 +211,9 @@ async def _run(gateway: Gateway, grace: float, login: dict[str, str] | None) -> 
             where = shlex.quote(gateway.conninfo(**login))
             print(f"\nTry it:\n\n{_psql()} {where}\n\n{_EXAMPLE}\nCtrl-C ends it.", file=out)
         out.flush()
+        if side is not None:
+            # Clients are served without it as well, so nothing waits for this.
+            threading.Thread(target=_try_side, args=(side,), daemon=True).start()
         await gateway.serve_forever()
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import os
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -18,6 +19,7 @@ from dblink.gateway.seam import Caller, Engine
 from dblink.gateway.tls import ServerTLS, TlsFiles
 from dblink.gateway.upstream import Upstream
 from pgwire import conninfo, errors
+from pgwire.net.opened import wish
 
 log = logging.getLogger("dblink.gateway")
 
@@ -72,6 +74,8 @@ class Gateway:
         trust: bool = False,
     ) -> None:
         self.upstream = Upstream(local)
+        if side is not None:  # else it would be refused in front of the first session
+            wish(side, {}, environ=os.environ, scram_iterations=(0, 0))
         self.tls = None if tls is None else ServerTLS(tls)
         self.max_call = max_call
         self.startup_timeout = startup_timeout

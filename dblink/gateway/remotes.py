@@ -51,7 +51,7 @@ class Rule:
             self._matches = lambda host, address, path: (
                 address is not None and (address.version == network.version and address in network)
             )
-        elif not text or "/" in text:
+        elif not text or "/" in text or ":" in text:
             raise ValueError(f'"{pattern}" is neither host:port, a network, nor a socket directory')
         else:
             name = text.lower().rstrip(".")

@@ -140,7 +140,11 @@ class Worker:
         finally:
             job.payload = b""
         if isinstance(message, Told):
-            return  # nobody asked
+            # The call that asked has been cancelled. Should its caller not have been, it waits.
+            self._address(message)
+            self._snapshots = False  # which works wherever the caller is
+            self._answer(calls.answer(calls.failure(_CANCELLED)))
+            return
         self._begin(message)
         self._replies.read(self._registered)
         began = time.monotonic()

@@ -160,7 +160,8 @@ BEGIN
   END IF;
   RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'this session has no dblink gateway',
     DETAIL = 'The functions of dblink are carried out by a gateway between client and server.',
-    HINT = 'Start "dblink serve", and connect to the address that it listens on.';
+    HINT = 'Connect to the address that "dblink serve" listens on. If this is one, its log says'
+      ' what keeps it from this database.';
 END $function$;
 
 -- The answer to the call `number`, waited for. The session's client gets the message that was sent
@@ -191,7 +192,7 @@ BEGIN
       PERFORM dblink_gateway.no_gateway(true);
     END IF;
     IF woken OR bell IS NULL THEN  -- by somebody else, or there is nothing to wait for
-      PERFORM pg_catalog.pg_sleep(pause);
+      PERFORM pg_catalog.pg_sleep(pause /* dblink_gateway */);
       pause := LEAST(pause OPERATOR(pg_catalog.*) 1.5, 0.02);
     END IF;
   END LOOP;
@@ -201,7 +202,8 @@ END $function$;
 CREATE OR REPLACE FUNCTION dblink_gateway.woken(key pg_catalog.int4) RETURNS pg_catalog.bool
 LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED SET lock_timeout = '200ms' AS $function$
 BEGIN
-  PERFORM pg_catalog.pg_advisory_lock_shared(1684827755, key),
+  -- Interrupted here, a session tells where: the comment tells the gateway that this is ours.
+  PERFORM pg_catalog.pg_advisory_lock_shared(1684827755 /* dblink_gateway */, key),
     pg_catalog.pg_advisory_unlock_shared(1684827755, key);
   RETURN true;
 EXCEPTION WHEN lock_not_available THEN

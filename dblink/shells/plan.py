@@ -32,7 +32,7 @@ superuser, the database owner's. Nothing of it is called to find out."""
 BEGINNING = [
     "SET LOCAL search_path = pg_catalog, pg_temp",
     "SET LOCAL client_min_messages = warning",
-    "SELECT pg_catalog.pg_advisory_xact_lock(1684827755)",
+    do_block("BEGIN\n  PERFORM pg_catalog.pg_advisory_xact_lock(1684827755);\nEND "),
 ]
 
 # What every session may call, by name: the rest is called by nobody but them and the side.

@@ -173,6 +173,13 @@ def test_the_timeout_cancels(dblink, remote: str, admin: pgwire.Connection) -> N
     eventually(lambda: not running(admin, "cli timeout"))
 
 
+def test_a_server_that_is_not_there_is_named(dblink) -> None:
+    done = dblink("setup", "--local", "host=127.0.0.1 port=1")
+    assert (done.code, done.out) == (1, "")
+    told = 'dblink: error: connection to server at "127.0.0.1", port 1 failed: '
+    assert done.err.startswith(told)
+
+
 def test_no_server_for_the_demo(dblink, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(out: object) -> None:
         raise BinariesNotFoundError("no PostgreSQL server found: install one")

@@ -95,6 +95,7 @@ def test_it_may_bring_its_own_server(cluster: Cluster) -> None:
     [
         (["--local", "host=x", "--listen", "nowhere"], 'cannot listen on "nowhere"'),
         (["--local", "host=x nonsense=1"], 'invalid connection option "nonsense"'),
+        (["--local", "host=x", "--side", "nonsense=1"], 'invalid connection option "nonsense"'),
         (["--local", "host=x", "--allow", "10.0.0.0/99"], "10.0.0.0/99"),
         (["--local", "host=x", "--tls-cert", "c"], "--tls-cert and --tls-key must be given"),
         (["--local", "host=x", "--tls-ca", "c"], "--tls-ca needs"),
@@ -119,3 +120,15 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
         main(["serve", *arguments])
     assert end.value.code == 2
     assert "dblink serve: error:" in capsys.readouterr().err
+
+
+def test_a_side_that_cannot_be_reached_is_told_at_once(cluster: Cluster) -> None:
+    local = cluster.conninfo(host=cluster.tcp_host)
+    arguments = ["--local", local, "--side", "host=127.0.0.1 port=1", "--listen", "127.0.0.1:0"]
+    with serving(*arguments) as (process, (address,)):
+        assert process.stderr is not None
+        told = process.stderr.readline()
+        assert "no side connection" in told
+        assert 'server at "127.0.0.1", port 1 failed' in told
+        with pgwire.connect(login(address, dbname="postgres")) as connection:
+            assert connection.query("SELECT 1").rows == [(1,)]

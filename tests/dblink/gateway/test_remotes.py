@@ -112,7 +112,8 @@ def test_directories_of_sockets(patterns: list[str], expected: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["", ":5432", "host:", "host:0", "host:65536", "host:x", "[::1", "[::1]5432", "a/b"]
+    "pattern",
+    ["", ":5432", "host:", "host:0", "host:65536", "host:x", "[::1", "[::1]5432", "a/b", "a:b:c"],
 )
 def test_what_is_no_pattern_is_named(pattern: str) -> None:
     with pytest.raises(ValueError, match="is"):

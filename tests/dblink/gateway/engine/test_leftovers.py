@@ -11,7 +11,6 @@ import pytest
 import pgwire
 from dblink.gateway.replies import AT_ONCE, Replies
 from dblink.gateway.side import Side
-from dblink.gateway.sweep import sweep
 from pgwire import errors
 from pgwire.copying.datarows import HEADER, TRAILER
 from pgwire.testing.cluster import Cluster

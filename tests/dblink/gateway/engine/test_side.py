@@ -9,6 +9,7 @@ from dblink.gateway.side import BELLS, NotSetUp, Side
 from dblink.gateway.sweep import sweep
 from pgwire.testing.cluster import Cluster
 from tests.dblink.gateway.engine.conftest import NEAR
+from tests.dblink.kit import eventually
 
 N = "0123456789abcdef0123456789abcdef"
 
@@ -133,10 +134,8 @@ def test_it_is_closed_when_nobody_needs_it(side: Side, admin: pgwire.Connection)
     side.unregister(registered)
     assert not side.close_if_idle(60)
     assert side.close_if_idle(0)
-    assert not admin.query(
-        "SELECT 1 FROM pg_stat_get_activity($1) WHERE application_name = 'dblink_gateway'",
-        (side.pid,),
-    ).rows
+    process = "SELECT 1 FROM pg_stat_get_activity($1) WHERE application_name = 'dblink_gateway'"
+    eventually(lambda: not admin.query(process, (side.pid,)).rows)
 
 
 def test_what_a_gateway_that_died_has_left_is_swept_and_the_rest_is_not(
