@@ -203,8 +203,7 @@ GATEWAY = Face(
   END IF;
   LOOP
     IF NOT pg_catalog.jsonb_exists(answer, 'table') THEN
-      RETURN QUERY EXECUTE dblink_gateway.conversion(types,
-        dblink_gateway.rows_of_json(pg_catalog.cardinality(types)))
+      RETURN QUERY EXECUTE dblink_gateway.conversion(types, NULL)
         USING pg_catalog.jsonb_object_field(answer, 'rows');
     ELSIF NOT dblink_gateway.built_in(types) THEN
       RETURN QUERY EXECUTE dblink_gateway.conversion(types, dblink_gateway.reply(answer));

@@ -168,29 +168,36 @@ EXCEPTION WHEN invalid_transaction_state THEN
   NULL;  -- nothing can be set in the middle of a parallel plan
 END $function$;
 
--- The types as a message has them: [["integer", 23], ...].
+-- The types as a message has them: [["integer", 23], ...]. Expressions that need no plan are all that
+-- this has: a call takes it each time.
 CREATE OR REPLACE FUNCTION dblink_gateway.described(types pg_catalog.text[])
 RETURNS pg_catalog.jsonb LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED AS $function$
+DECLARE
+  items pg_catalog.text[];
+  type pg_catalog.oid;
 BEGIN
-  RETURN (
-    SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(
-      pg_catalog.format_type(pg_catalog.to_regtype(u.name), NULL),
-      pg_catalog.to_regtype(u.name)::pg_catalog.oid::pg_catalog.int8) ORDER BY u.place)
-    FROM pg_catalog.unnest(types) WITH ORDINALITY AS u(name, place)
-  );
+  FOR place IN 1 .. pg_catalog.cardinality(types) LOOP
+    type := pg_catalog.to_regtype(types[place])::pg_catalog.oid;
+    items[place] := pg_catalog.json_build_array(pg_catalog.format_type(type, NULL),
+                                                type::pg_catalog.int8)::pg_catalog.text;
+  END LOOP;
+  RETURN ('[' OPERATOR(pg_catalog.||) pg_catalog.array_to_string(items, ', ')
+          OPERATOR(pg_catalog.||) ']')::pg_catalog.jsonb;
 END $function$;
 
--- The query that converts the text columns c1, c2, ... of `source` (what stands behind FROM, named t)
--- to `types`, as the types' input functions do with the declared modifiers: a cast would cut what is
--- too long. A cast of text is the input function where the type is one of those listed here, has no
--- modifier, and for json; all others take the way of json_to_record, which calls input functions.
--- The rows stay in their order, and keep nothing of the table that they came from.
+-- The query that converts the text columns c1, c2, ... of `source` (what stands behind FROM, named
+-- t; null: rows are a JSON array of arrays, $1) to `types`, as the types' input functions do with the
+-- declared modifiers: a cast would cut what is too long. A cast of text is the input function where
+-- the type is one of those listed here, has no modifier, and for json; all others take the way of
+-- json_to_record, which calls input functions. The rows stay in their order, and keep nothing of the
+-- table that they came from.
 CREATE OR REPLACE FUNCTION dblink_gateway.conversion(types pg_catalog.text[], source pg_catalog.text)
 RETURNS pg_catalog.text LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $function$
 DECLARE
   type pg_catalog.oid;
   base pg_catalog.oid;
   item pg_catalog.text;
+  value pg_catalog.text;
   items pg_catalog.text[];
   names pg_catalog.text[];
   texts pg_catalog.text[];
@@ -199,20 +206,25 @@ BEGIN
   FOR place IN 1 .. pg_catalog.cardinality(types) LOOP
     item := 'c' OPERATOR(pg_catalog.||) place::pg_catalog.text;
     type := pg_catalog.to_regtype(types[place])::pg_catalog.oid;
+    IF source IS NULL THEN
+      value := 'pg_catalog.jsonb_array_element_text(t.j, ' OPERATOR(pg_catalog.||)
+        (place OPERATOR(pg_catalog.-) 1)::pg_catalog.text OPERATOR(pg_catalog.||) ')';
+    ELSE
+      value := 't.' OPERATOR(pg_catalog.||) item;
+      IF type OPERATOR(pg_catalog.=) 25 OR type OPERATOR(pg_catalog.=) 1043 THEN
+        -- A new value: a long one is not to be left where it was stored.
+        value := 'pg_catalog.textcat(' OPERATOR(pg_catalog.||) value
+          OPERATOR(pg_catalog.||) ', '''')';
+      END IF;
+    END IF;
     IF type OPERATOR(pg_catalog.=) 25 THEN
-      -- A new value: a long one is not to be left where it was stored.
-      items[place] := 'pg_catalog.textcat(t.' OPERATOR(pg_catalog.||) item
-        OPERATOR(pg_catalog.||) ', '''')';
+      items[place] := value;
     ELSIF types[place] OPERATOR(pg_catalog.=) pg_catalog.format_type(type, NULL)
           AND type OPERATOR(pg_catalog.=) ANY (
             '{16,17,20,21,23,26,114,700,701,869,650,829,1043,1082,1083,1114,1184,1186,1266,1700,
               2950,3802,600,601,602,603,604,628,718,1000,1001,1005,1007,1016,1009,1021,1022,1015,
               1115,1182,1185,1187,1231,2951,3904,3906,3908,3910,3912,3926}'::pg_catalog.oid[]) THEN
-      items[place] := CASE WHEN type OPERATOR(pg_catalog.=) 1043
-                        THEN 'pg_catalog.textcat(t.' OPERATOR(pg_catalog.||) item
-                             OPERATOR(pg_catalog.||) ', '''')::'
-                        ELSE 't.' OPERATOR(pg_catalog.||) item OPERATOR(pg_catalog.||) '::'
-                      END OPERATOR(pg_catalog.||) types[place];
+      items[place] := value OPERATOR(pg_catalog.||) '::' OPERATOR(pg_catalog.||) types[place];
     ELSE
       base := type;
       WHILE base OPERATOR(pg_catalog.<>) 0 LOOP
@@ -221,19 +233,19 @@ BEGIN
                  WHERE d.oid OPERATOR(pg_catalog.=) type);
       END LOOP;
       IF type OPERATOR(pg_catalog.=) 114 OR type OPERATOR(pg_catalog.=) 3802 THEN
-        items[place] := 't.' OPERATOR(pg_catalog.||) item OPERATOR(pg_catalog.||) '::'
-          OPERATOR(pg_catalog.||) types[place];
+        items[place] := value OPERATOR(pg_catalog.||) '::' OPERATOR(pg_catalog.||) types[place];
       ELSE
         items[place] := 'r.' OPERATOR(pg_catalog.||) item;
         names := names OPERATOR(pg_catalog.||) item;
-        texts := texts OPERATOR(pg_catalog.||) ('t.' OPERATOR(pg_catalog.||) item);
+        texts := texts OPERATOR(pg_catalog.||) value;
         columns := columns OPERATOR(pg_catalog.||) (item OPERATOR(pg_catalog.||) ' '
                                                    OPERATOR(pg_catalog.||) types[place]);
       END IF;
     END IF;
   END LOOP;
   RETURN 'SELECT ' OPERATOR(pg_catalog.||) pg_catalog.array_to_string(items, ', ')
-    OPERATOR(pg_catalog.||) ' FROM ' OPERATOR(pg_catalog.||) source
+    OPERATOR(pg_catalog.||) ' FROM '
+    OPERATOR(pg_catalog.||) COALESCE(source, 'pg_catalog.jsonb_array_elements($1) AS t(j)')
     OPERATOR(pg_catalog.||) CASE WHEN names IS NULL THEN '' ELSE
       ', LATERAL pg_catalog.json_to_record(pg_catalog.json_object('
       OPERATOR(pg_catalog.||) pg_catalog.quote_literal(names::pg_catalog.text)
@@ -242,7 +254,9 @@ BEGIN
       OPERATOR(pg_catalog.||) '])) AS r('
       OPERATOR(pg_catalog.||) pg_catalog.array_to_string(columns, ', ')
       OPERATOR(pg_catalog.||) ')' END
-    OPERATOR(pg_catalog.||) ' WHERE dblink_gateway.in_order()';
+    -- No plan of rows that are at hand is a parallel one.
+    OPERATOR(pg_catalog.||) CASE WHEN source IS NULL THEN ''
+                            ELSE ' WHERE dblink_gateway.in_order()' END;
 END $function$;
 
 -- True. Keeps a plan from being a parallel one, which would return rows in any order.
@@ -252,21 +266,7 @@ BEGIN
   RETURN true;
 END $function$;
 
--- The columns c1, c2, ... of rows that came as JSON in $1, as conversion's source.
-CREATE OR REPLACE FUNCTION dblink_gateway.rows_of_json(columns pg_catalog.int4)
-RETURNS pg_catalog.text LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $function$
-DECLARE
-  items pg_catalog.text[];
-BEGIN
-  FOR place IN 1 .. columns LOOP
-    items[place] := pg_catalog.format('pg_catalog.jsonb_array_element_text(j, %s) AS c%s',
-                                      place OPERATOR(pg_catalog.-) 1, place);
-  END LOOP;
-  RETURN '(SELECT ' OPERATOR(pg_catalog.||) pg_catalog.array_to_string(items, ', ')
-    OPERATOR(pg_catalog.||) ' FROM pg_catalog.jsonb_array_elements($1) AS j) AS t';
-END $function$;
-
--- The same columns as a column definition list.
+-- The columns c1, c2, ... as a column definition list.
 CREATE OR REPLACE FUNCTION dblink_gateway.text_columns(columns pg_catalog.int4)
 RETURNS pg_catalog.text LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $function$
 DECLARE
