@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dblink.commands.common import CommandError, output, seconds
+from dblink.tables import printable
 
 if TYPE_CHECKING:
     from dblink.commands.common import Commands
@@ -104,7 +105,11 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="let clients from other machines in, too, whom the server asks for no password",
     )
-    serve.add_argument("--verbose", action="store_true", help="log each session and remote call")
+    serve.add_argument(
+        "--verbose",
+        action="store_true",
+        help="log each session and remote call, and the notices of remote servers",
+    )
     serve.set_defaults(run=_serve)
 
 
@@ -118,10 +123,20 @@ def _count(text: str) -> int:
 _count.__name__ = "number"  # argparse: "invalid number value: 'x'"
 
 
+class _Lines(logging.Formatter):
+    """Indents what is not the first line of an entry: with what servers and clients have said in
+    it, none can pass itself off as another."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter.format`."""
+        return printable(super().format(record)).replace("\n", "\n    ")
+
+
 def _serve(options: argparse.Namespace) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(message)s",
-        level=logging.INFO if options.verbose else logging.WARNING,
+        handlers=[handler], level=logging.INFO if options.verbose else logging.WARNING
     )
     if not options.embedded:
         gateway = _gateway(options, options.local, options.side)

@@ -275,7 +275,14 @@ class Relay:
             self._deadline.cancel()
         self.begun = True
         self._server.received = self._from_server
-        log.info("%s: process %d", self.client.peer, self.process_id)
+        if self._startup is not None:
+            log.info(
+                "session %d: %r in database %r, from %s",
+                self.process_id,
+                self._startup.user,
+                self._startup.database,
+                self.client.peer,
+            )
         early = self._early.rest()
         self._from_server(early, len(early))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 import pgwire
 from dblink.cli import main
+from dblink.commands import serve
 from pgwire.testing.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +61,7 @@ def test_it_serves_until_it_is_told_to_end(cluster: Cluster, how: signal.Signals
                 list(connection.notifies(timeout=20))
         _, told = process.communicate(timeout=20)
         assert process.returncode == 0
-        assert "process" in told, "a session is logged"
+        assert "'postgres' in database 'postgres', from 127.0.0.1:" in told
         assert "WARNING no dblink in database 'postgres'" in told
         assert "Traceback" not in told
 
@@ -132,3 +134,15 @@ def test_a_side_that_cannot_be_reached_is_told_at_once(cluster: Cluster) -> None
         assert 'server at "127.0.0.1", port 1 failed' in told
         with pgwire.connect(login(address, dbname="postgres")) as connection:
             assert connection.query("SELECT 1").rows == [(1,)]
+
+
+def test_no_line_of_the_log_can_be_forged() -> None:
+    """Where a remote server's words are in it."""
+    record = logging.LogRecord(
+        "x", logging.INFO, "", 0, "%s", ("true\n2026-01-01 INFO not\x1b[2J",), None
+    )
+    told = serve._Lines("%(levelname)s %(message)s").format(record)
+    first, second = told.split("\n")
+    assert first == "INFO true"
+    assert second.startswith("    2026-01-01 INFO not")
+    assert "\x1b" not in told
