@@ -254,8 +254,9 @@ BEGIN
       OPERATOR(pg_catalog.||) '])) AS r('
       OPERATOR(pg_catalog.||) pg_catalog.array_to_string(columns, ', ')
       OPERATOR(pg_catalog.||) ')' END
-    -- No plan of rows that are at hand is a parallel one.
-    OPERATOR(pg_catalog.||) CASE WHEN source IS NULL THEN ''
+    -- No plan of rows that are at hand is a parallel one. By our name the gateway knows what it takes
+    -- out of the context of errors.
+    OPERATOR(pg_catalog.||) CASE WHEN source IS NULL THEN ' /* dblink_gateway */'
                             ELSE ' WHERE dblink_gateway.in_order()' END;
 END $function$;
 
