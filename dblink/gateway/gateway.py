@@ -146,6 +146,8 @@ class Gateway:
             return
         self._deadline = deadline
         self._listeners.close()
+        for _ in range(3):
+            await asyncio.sleep(0)  # who has just been accepted becomes a relay, to be ended
         for relay in list(self._relays):
             relay.stop()
         await self._emptied()
