@@ -112,6 +112,8 @@ class Replies:
                 connection.query("COMMIT", timeout=TIMEOUT)
             except BaseException as error:
                 _roll_back(connection)
+                with self._guard:  # interrupted in COMMIT, it may be there
+                    self._read.setdefault(session.pid, []).append(name)
                 if isinstance(error, errors.DatabaseError) and f"COPY {name}" in str(error.context):
                     # The database cannot hold a value: a character that its encoding has not, say.
                     # The table's name would say nothing to the caller.

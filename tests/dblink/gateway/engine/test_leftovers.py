@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -105,3 +106,24 @@ def test_a_connection_that_has_died_meanwhile_is_not_used_again(
     filled(replies, side, admin)
     replies.drop()
     assert not replies.pending
+
+
+def test_a_table_whose_commit_was_interrupted_is_dropped(
+    side: Side, replies: Replies, admin: pgwire.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = pgwire.Connection.query
+
+    def interrupted(self: pgwire.Connection, sql: str, *arguments: Any, **options: Any) -> object:
+        result = query(self, sql, *arguments, **options)
+        if sql == "COMMIT":
+            raise KeyboardInterrupt
+        return result
+
+    there = "SELECT 1 FROM pg_class WHERE relname ~ ('^reply_'||$1||'_') AND relkind = 'r'"
+    with monkeypatch.context() as patched:
+        patched.setattr(pgwire.Connection, "query", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            filled(replies, side, admin)
+    assert admin.query(there, (admin.info.process_id,)).rows
+    replies.drop()
+    assert not admin.query(there, (admin.info.process_id,)).rows
