@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 
 import pgwire
 from dblink import columns as column_lists
@@ -204,12 +203,14 @@ class Reader:
 
     def _result(self, reply: pgwire.Reply, rows: RowSet, store: RowStore, *, done: bool) -> Result:
         context, certain = self._context()
-        passed_on = False
+        passed_on = None
+        made: list[Portable] = []
 
-        @cache
         def portable() -> Portable:
-            oids = None if self.declared is None else [d.type_oid for d in self.declared]
-            return Portable(rows.columns, oids, context, certain=certain)
+            if not made:
+                oids = None if self.declared is None else [d.type_oid for d in self.declared]
+                made.append(Portable(rows.columns, oids, context, certain=certain))
+            return made[0]
 
         if self.declared is None:
             typed = column_lists.remote_types(rows.columns, context)
@@ -218,18 +219,19 @@ class Reader:
                 for c in rows.columns
             ]
         elif any(d.by_caller for d in self.declared):
-            made = portable()
-            # Nothing can go wrong that would have to come from the call.
-            typed, passed_on = made.rows, made.untouched  # type: ignore[assignment]
+            typed = portable().rows  # type: ignore[assignment]
+            if portable().untouched:
+                # Nothing can go wrong that would have to come from the call.
+                passed_on = portable().rows
         else:
             typed = column_lists.declared_types(rows.columns, self.declared, context, self.local)
         if self.declared is not None:
             columns = [ResultColumn(d.name, d.type_name, d.type_oid) for d in self.declared]
-        text = column_lists.text_rows(len(rows.columns), context)
+        text = passed_on or column_lists.text_rows(len(rows.columns), context)
         conversion = Conversion(typed, text, portable)
         if done:
             ready = None
-            if store.size <= READ_AHEAD and not passed_on:
+            if store.size <= READ_AHEAD and passed_on is None:
                 ready = typed(store.all())
             return Result(columns, store, conversion, tag=rows.tag or "", ready=ready)
         live = Live(self.remote, reply, rows, finish=self.finish, report=self.report)

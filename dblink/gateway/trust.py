@@ -60,13 +60,16 @@ class CallersPrivileges:
         self._registered = registered
         self._login = registered.role_oid
         self._claimed = registered.role
-        self._proved = False
+        self._secret = ""
+        self._number = ""
+        self._proof = ""
         self._connect_u_owner: str | None = None
 
     def begin(self, call: Call) -> None:
         """A call begins, whose privileges count from now on."""
-        proof = sha256((self._registered.secret + call.number).encode()).hexdigest()
-        self._proved = compare_digest(proof, call.proof)
+        # Most calls need no proof: it is looked at when one does, with the secret of this moment.
+        self._secret = self._registered.secret
+        self._number, self._proof = call.number, call.proof
         self._claimed = call.role
         self._connect_u_owner = None
 
@@ -76,13 +79,13 @@ class CallersPrivileges:
 
     def superuser(self) -> bool:
         """Whether that role is a superuser, and has proved it."""
-        return self._proved and self._effective()[1]
+        return self._proved() and self._effective()[1]
 
     def connect_u_owner(self, arguments: int) -> str | None:
         """Check EXECUTE on the dblink_connect_u of so many `arguments`, for the login role or one
         that it may become. Returns the owner, as whom the caller runs inside of it, which it has
         to prove. Raises 42501."""
-        if not self._proved:
+        if not self._proved():
             raise messages.function_forbidden("dblink_connect_u")
         rows = self._side.query(_CONNECT_U, (self._login, str(arguments)))
         if not rows:
@@ -106,6 +109,10 @@ class CallersPrivileges:
         role = self._connect_u_owner or self.effective()
         rows = self._side.query(_MAY_USE, (server, self._login, role))
         return not rows or rows[0][0] == "true"
+
+    def _proved(self) -> bool:
+        proof = sha256((self._secret + self._number).encode()).hexdigest()
+        return compare_digest(proof, self._proof)
 
     def _effective(self) -> tuple[str, bool]:
         rows = self._side.query(_EFFECTIVE, (self._login, self._claimed))

@@ -51,13 +51,18 @@ Said = tuple[str, str, str | None, str | None, str]
 class Waiting:
     """What the session waits for: for the activity view."""
 
-    __slots__ = ("began", "event", "query", "since")
+    __slots__ = ("_call", "began", "event", "since")
 
-    def __init__(self, event: WaitEvent, query: str | None) -> None:
+    def __init__(self, event: WaitEvent, call: Call | None) -> None:
         self.event = event
-        self.query = query
+        self._call = call
         self.began = time.monotonic()
         self.since = time.time()
+
+    @property
+    def query(self) -> str | None:
+        """The query that is waited for, if the function that waits was given it."""
+        return None if self._call is None else _query_of(self._call)
 
 
 class Worker:
@@ -84,7 +89,7 @@ class Worker:
         self._privileges = CallersPrivileges(side, registered)
         self._job = Job(b"")
         self._notices: list[errors.Diagnostics] = []
-        self._query: str | None = None
+        self._call: Call | None = None
         self._complained = False
         # Where the next answer goes: a question moves it on.
         self._number = ""
@@ -168,7 +173,7 @@ class Worker:
             outcome = "XX000"
             content = calls.failure(_internal_error(error))
         finally:
-            self.waiting = None
+            self.waiting = self._call = None
             self._remember(self._notices)
             self._log(session, message, time.monotonic() - began, outcome)
         self._answer(calls.answer(content, self._notices))
@@ -178,7 +183,7 @@ class Worker:
         self._snapshots = call.snapshots
         self._privileges.begin(call)
         self._notices.clear()
-        self._query = _query_of(call)
+        self._call = call
 
     def _perform(self, session: Session, call: Call) -> dict[str, object]:
         """What the function of that name returns, as the content of an answer."""
@@ -293,7 +298,7 @@ class Worker:
     # What others want to know.
 
     def _note_wait(self, event: WaitEvent) -> None:
-        self.waiting = Waiting(event, self._query) if event.duration is None else None
+        self.waiting = Waiting(event, self._call) if event.duration is None else None
 
     def _remember(self, diagnostics: Sequence[errors.Diagnostics]) -> None:
         for told in diagnostics:
