@@ -9,7 +9,7 @@ import pytest
 
 import pgwire
 from dblink.gateway.sealing import digest
-from tests.dblink.kit import eventually, raises
+from tests.dblink.kit import PATIENCE, raises
 
 N = "f" * 32
 
@@ -30,15 +30,18 @@ def test_a_timeout_says_nothing_of_how_it_was_waited(
     assert "inline_code_block" in (caught.error.context or "")
 
 
-def test_what_nobody_has_asked_for_is_answered(
-    client: pgwire.Connection, admin: pgwire.Connection
-) -> None:
+def test_what_nobody_has_asked_for_is_answered(client: pgwire.Connection) -> None:
     """Its sender waits, if the call that asked was cancelled, and the sender was not."""
     message = {"n": N, "v": 1, "rows": [], "bell": None}
     text = base64.b64encode(json.dumps(message).encode()).decode()
     client.query("SELECT dblink_get_connections()")
-    client.execute(f"DO $$BEGIN RAISE INFO USING ERRCODE = 'DBL01', MESSAGE = '{text}'; END$$")
     name = f"reply_{client.info.process_id}_s{digest(N)}"
-    eventually(lambda: admin.query("SELECT 1 FROM pg_proc WHERE proname = $1", (name,)).rows)
+    # When its statement is over, nobody waits any more.
+    client.execute(
+        f"DO $$BEGIN RAISE INFO USING ERRCODE = 'DBL01', MESSAGE = '{text}';"
+        f" WHILE NOT EXISTS (SELECT FROM pg_proc WHERE proname = '{name}') LOOP"
+        " PERFORM pg_sleep(0.01); END LOOP; END$$",
+        timeout=PATIENCE,
+    )
     answer = client.query("SELECT dblink_gateway.take($1, true)", (N,)).scalar()
     assert json.loads(str(answer))["error"]["sqlstate"] == "57014"
