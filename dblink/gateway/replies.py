@@ -25,8 +25,8 @@ from pgwire.copying.datarows import HEADER, TRAILER, copy_data, text_data
 logger = logging.getLogger("dblink.gateway")
 
 AT_ONCE: Final = 16
-"""How many large answers of one database are on their way at a time, each on a side connection of its
-own; others wait their turn, for one part of an answer that is."""
+"""How many large answers of one database are on their way at a time, each on a side connection of
+its own; others wait their turn, for one part of an answer that is."""
 
 FIRST_PART: Final = 4 * 2**20
 LARGEST_PART: Final = 256 * 2**20
