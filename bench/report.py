@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.results import Measurement, Run, base_of
+from bench.results import Earlier, Measurement, Run, base_of
 from bench.workloads import WORKLOADS, Target
 
 _HEAD = ("who", "median", "least … most", "ratio", "peak MiB")
@@ -126,10 +126,17 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Se
 
 
 def markdown_setting(run: Run) -> str:
-    """Where it was measured, as a list."""
-    said = [f"* {name}: {what}" for name, what in run.setting.items()]
-    said.append(f"* rounds: {run.rounds}, scale: {run.scale:g}")
-    return "\n".join(said)
+    """Where it was measured, as a list; of what was measured elsewhere, a list of its own."""
+    before = {name for one in run.earlier for name in one.workloads}
+    own = [name for name in run.workloads() if name not in before]
+    lists = []
+    for one in (*run.earlier, Earlier(own, run.setting, run.rounds, run.scale)):
+        said = [f"* {name}: {what}" for name, what in one.setting.items()]
+        said.append(f"* rounds: {one.rounds}, scale: {one.scale:g}")
+        if run.earlier:
+            said[:0] = [f"{', '.join(one.workloads)}:", ""]
+        lists.append("\n".join(said))
+    return "\n\n".join(lists)
 
 
 def markdown_summary(run: Run) -> str:

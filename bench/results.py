@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,16 @@ class Measurement:
 
 
 @dataclass
+class Earlier:
+    """Where workloads of an earlier run were measured."""
+
+    workloads: list[str]
+    setting: dict[str, str]
+    rounds: int
+    scale: float
+
+
+@dataclass
 class Run:
     """A whole run: what was measured, and where."""
 
@@ -51,6 +61,8 @@ class Run:
     rounds: int
     scale: float
     measurements: list[Measurement] = field(default_factory=list)
+    #: Of those that were measured elsewhere or before: where.
+    earlier: list[Earlier] = field(default_factory=list)
 
     def of(self, workload: str) -> list[Measurement]:
         """The measurements of one workload, the fastest first, then those without a figure."""
@@ -81,13 +93,22 @@ class Run:
         """Read what `save` wrote."""
         stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
         measurements = [Measurement(**stored_one) for stored_one in stored.pop("measurements")]
-        return cls(**stored, measurements=measurements)
+        earlier = [Earlier(**stored_one) for stored_one in stored.pop("earlier", ())]
+        return cls(**stored, measurements=measurements, earlier=earlier)
 
     def merged(self, other: Run) -> Run:
         """This run with the workloads of a later one in place of its own."""
         later = set(other.workloads())
         kept = [m for m in self.measurements if m.workload not in later]
-        return Run(other.setting, other.rounds, other.scale, kept + other.measurements)
+        before = {name for one in self.earlier for name in one.workloads}
+        own = [name for name in self.workloads() if name not in before]
+        earlier = [*self.earlier, Earlier(own, self.setting, self.rounds, self.scale)]
+        left = [
+            replace(one, workloads=names)
+            for one in earlier
+            if (names := [name for name in one.workloads if name not in later])
+        ]
+        return Run(other.setting, other.rounds, other.scale, kept + other.measurements, left)
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,12 @@ def test_a_later_run_replaces_its_workloads(run: Run) -> None:
     merged = run.merged(later)
     assert merged.of("a") == run.of("a")
     assert [m.contestant for m in merged.of("j1")] == ["dblink"]
+    # Where it was measured is told of each.
+    (before,) = merged.earlier
+    assert before.setting == run.setting and "j1" not in before.workloads
+    assert before.workloads == [name for name in run.workloads() if name != "j1"]
+    assert f"{', '.join(before.workloads)}:\n" in report.markdown_setting(merged)
+    assert not later.merged(run).merged(later).merged(run).earlier
 
 
 @pytest.mark.parametrize(
