@@ -267,18 +267,6 @@ BEGIN
   RETURN true;
 END $function$;
 
--- The columns c1, c2, ... as a column definition list.
-CREATE OR REPLACE FUNCTION dblink_gateway.text_columns(columns pg_catalog.int4)
-RETURNS pg_catalog.text LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $function$
-DECLARE
-  items pg_catalog.text[];
-BEGIN
-  FOR place IN 1 .. columns LOOP
-    items[place] := pg_catalog.format('c%s pg_catalog.text', place);
-  END LOOP;
-  RETURN pg_catalog.array_to_string(items, ', ');
-END $function$;
-
 -- Sets what values of date and time types are read with, as far as `styles` tells, for the time of a
 -- conversion, and returns what was set before.
 CREATE OR REPLACE FUNCTION dblink_gateway.styled(styles pg_catalog.jsonb)
