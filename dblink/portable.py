@@ -13,6 +13,7 @@ from dblink import messages
 from pgwire.rows.batches import batch_decoder
 from pgwire.rows.column import Column
 from pgwire.rows.decoder import Decoder, Row, decode_rows
+from pgwire.types.arraytext import quote_element
 from pgwire.types.context import Context
 from pgwire.types.iso import to_iso
 from pgwire.types.registry import default_registry
@@ -140,3 +141,14 @@ def _iso_range(text: str, context: Context) -> str:
             hint="SET DateStyle = ISO on the remote connection, or declare the column as text.",
         )
     return text
+
+
+def text_of(value: object) -> str | None:
+    """What a function of dblink's returns, as PostgreSQL writes it: None, text, an integer, or an
+    array of text."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        elements = [quote_element(str(item).encode(), b",") for item in value]
+        return (b"{" + b",".join(elements) + b"}").decode()
+    return str(value)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from dblink.functions import BOOLEAN, FUNCTIONS, INT2VECTOR, INTEGER, RECORD, TEXT, Function
+from dblink.portable import text_of
 from pgwire import errors
-from pgwire.types.arraytext import quote_element
 from pgwire.types.compositetext import split_fields
 
 VERSION: Final = 1
@@ -291,16 +291,6 @@ def failure(error: errors.Diagnostics) -> dict[str, object]:
 def question(sql: str, parameters: Sequence[str | None], number: str) -> dict[str, object]:
     """Have the caller run a query and tell, under `number`, what it returns."""
     return {"ask": {"sql": sql, "params": list(parameters)}, "n": number}
-
-
-def text_of(value: object) -> str | None:
-    """A value as PostgreSQL writes it: None, text, integer, or an array of text."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        elements = [quote_element(str(item).encode(), b",") for item in value]
-        return (b"{" + b",".join(elements) + b"}").decode()
-    return str(value)
 
 
 def _report(diagnostics: errors.Diagnostics) -> dict[str, str | None]:

@@ -10,7 +10,7 @@ An answer is a JSON object with one of `value`, `rows`, `error`, and perhaps `no
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,9 +19,9 @@ from dblink import messages
 from dblink.columns import converted_by_caller, text_rows
 from dblink.functions import FUNCTIONS, Function
 from dblink.plpython.spi import Interrupted, Plpy, SpiLocal
+from dblink.portable import text_of
 from dblink.result import Result
 from dblink.session import Session
-from pgwire.types.arraytext import quote_element
 from pgwire.types.context import Context
 
 CHECK_EVERY = 0.1
@@ -74,9 +74,9 @@ class Runtime:
             called = _function(function, returns_declared=False)
             result = getattr(self._session, function)(*json.loads(arguments))
             if called.returns_set:
-                answer.rows = [[_text(field) for field in row] for row in result]
+                answer.rows = [[text_of(field) for field in row] for row in result]
             else:
-                answer.value = _text(result)
+                answer.value = text_of(result)
         return answer.as_json()
 
     def rows(self, call: str, function: str, arguments: str, types: str) -> Iterator[Row]:
@@ -200,16 +200,6 @@ def _function(name: str, *, returns_declared: bool) -> Function:
         if declared == returns_declared:
             return function
     raise messages.make("42883", f"function {name} does not exist")
-
-
-def _text(value: object) -> str | None:
-    """A result as its output function writes it."""
-    if value is None:
-        return None
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        elements = [quote_element(str(element).encode(), b",") for element in value]
-        return "{" + b",".join(elements).decode() + "}"
-    return str(value)
 
 
 def _fields(said: pgwire.Diagnostics) -> dict[str, str | None]:
