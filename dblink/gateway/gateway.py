@@ -26,9 +26,6 @@ log = logging.getLogger("dblink.gateway")
 _LARGE_CALLS: Final = 4
 """As many calls of the largest size may be on their way at once, of all sessions together."""
 
-_ACCEPTING: Final = 5
-"""Turns of the event loop in which a connection that it has accepted is sure to be told of."""
-
 _FAREWELL: Final = 5.0
 """Seconds that it may take, in the end, to cancel what is still running."""
 
@@ -145,9 +142,7 @@ class Gateway:
             await self._ended.wait()
             return
         self._deadline = deadline
-        self._listeners.close()
-        for _ in range(3):
-            await asyncio.sleep(0)  # who has just been accepted becomes a relay, to be ended
+        await self._listeners.close()
         for relay in list(self._relays):
             relay.stop()
         await self._emptied()
@@ -162,8 +157,6 @@ class Gateway:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for _ in range(_ACCEPTING):
-            await asyncio.sleep(0)
         for leg in list(self.room.legs):
             leg.abort()  # whose peer does not take what is left for it
         while self.room.legs:

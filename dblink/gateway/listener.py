@@ -8,10 +8,14 @@ import socket
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Final
 
 from pgwire import errors
 
 DEFAULT_PORT = 6432
+
+_ACCEPTING: Final = 5
+"""Turns of the event loop in which a connection that it has accepted is sure to be told of."""
 
 Address = tuple[str, int]
 """A host and a port, or the directory of a Unix-domain socket and the port in its name."""
@@ -44,7 +48,7 @@ class Listeners:
 
     def __init__(self, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
         self._protocol = protocol
-        self._servers: list[asyncio.AbstractServer] = []
+        self._servers: list[asyncio.Server] = []
         self._paths: list[tuple[str, int]] = []
         self.addresses: list[Address] = []
 
@@ -63,12 +67,22 @@ class Listeners:
                         f"could not listen on {host}:{port}: {error.strerror or error}"
                     ) from error
         except BaseException:
-            self.close()
+            await self.close()
             raise
 
-    def close(self) -> None:
-        """Listen no more; connections that exist stay."""
+    async def close(self) -> None:
+        """Listen no more; connections that exist stay, and of all of them the protocol has been
+        told."""
+        loop = asyncio.get_running_loop()
         servers, self._servers = self._servers, []
+        # Who has been accepted, but not told of when a server is closed, is left to the garbage
+        # collector by CPython's loops: so first nobody is accepted any more, and then they close.
+        for server in servers:
+            for sock in server.sockets:
+                with suppress(NotImplementedError):  # Windows: nothing comes between the two
+                    loop.remove_reader(sock.fileno())
+        for _ in range(_ACCEPTING):
+            await asyncio.sleep(0)
         for server in servers:
             server.close()
         paths, self._paths = self._paths, []

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -242,8 +246,6 @@ def test_unix_domain_sockets(
             relaying(local, listen=[folder])
         gateway.close()
         assert not path.exists()
-        import socket
-
         stale = socket.socket(socket.AF_UNIX)
         stale.bind(str(path))
         stale.close()
@@ -251,6 +253,29 @@ def test_unix_domain_sockets(
         path.write_text("no socket")
         with pytest.raises(errors.OperationalError, match="is no socket"):
             relaying(local, listen=[folder])
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_who_is_just_being_accepted_is_not_forgotten(local: str, turns: int) -> None:
+    from dblink.gateway import Gateway
+
+    async def main() -> None:
+        gateway = Gateway(local, NOBODY, listen=["127.0.0.1:0"])
+        await gateway.start()
+        with socket.create_connection(gateway.addresses[0]) as client:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await gateway.stop()
+            client.settimeout(PATIENCE)
+            with suppress(ConnectionResetError):
+                while client.recv(1000):  # a farewell, if it has become a relay
+                    pass
+
+    with warnings.catch_warnings(record=True) as told:  # of sockets that nobody has closed
+        warnings.simplefilter("always", ResourceWarning)
+        asyncio.run(main())
+        gc.collect()
+    assert [str(one.message) for one in told] == []
 
 
 @pytest.mark.parametrize("address", ["", "6432", ":6432", "host", "h:x", "h:70000", "::1", "::1:5"])
