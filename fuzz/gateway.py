@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from dblink.gateway import calls, contexts, sealing
 from dblink.gateway.frames import Walk
-from dblink.gateway.remotes import Remotes, plain_address
+from dblink.remotes import Remotes, plain_address
 from dblink.gateway.startup import FirstPackets, Refused
 from pgwire import errors
 

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from dblink.gateway.activity import Activity
 from dblink.gateway.caller import SessionCaller
-from dblink.gateway.remotes import Remotes
+from dblink.remotes import Remotes
 from dblink.gateway.replies import Replies
 from dblink.gateway.side import NotSetUp, Registered, Side
 from dblink.gateway.sweep import sweep

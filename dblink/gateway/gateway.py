@@ -44,7 +44,7 @@ class Gateway:
         listen: where clients connect: ``host:port`` (port 0: the system chooses one),
             ``[address]:port``, or the directory of a Unix-domain socket.
         tls: the files with which clients' connections are secured; None: they cannot be.
-        allow: remote servers that may be connected to; see `dblink.gateway.remotes`.
+        allow: remote servers that may be connected to; see `dblink.remotes`.
         max_clients: sessions at once; who comes then is refused with SQLSTATE 53300.
         startup_timeout: seconds until a client must have its session.
         idle_timeout: seconds after which a session that does nothing ends; None: never.

@@ -22,7 +22,7 @@ from dblink.gateway import calls
 from dblink.gateway.asking import AskedLocal
 from dblink.gateway.calls import Call, Malformed, Message, Told
 from dblink.gateway.mailbox import Abandoned, Job, Mailbox
-from dblink.gateway.remotes import Remotes
+from dblink.remotes import Remotes
 from dblink.gateway.replies import Replies, Rows
 from dblink.gateway.side import Registered, Side
 from dblink.gateway.trust import CallersPrivileges

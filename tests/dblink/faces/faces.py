@@ -164,10 +164,15 @@ class Python(Twin):
     contexts = False
 
     def install(self, session: pgwire.Connection, schema: str) -> None:
-        folder = scratch().folder()
-        for package in ("pgwire", "dblink"):
-            # The server's account cannot read every checkout, and write nowhere what is compiled.
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(_ROOT / package, folder / package, ignore=ignored)
-        compileall.compile_dir(folder, quiet=1)
-        dblink.plpython.install(session, schema=schema, folders=[str(folder)])
+        install_python(session, schema)
+
+
+def install_python(session: pgwire.Connection, schema: str) -> None:
+    """Put the functions in PL/Python into a schema of the session's database."""
+    folder = scratch().folder()
+    for package in ("pgwire", "dblink"):
+        # The server's account cannot read every checkout, and write nowhere what is compiled.
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(_ROOT / package, folder / package, ignore=ignored)
+    compileall.compile_dir(folder, quiet=1)
+    dblink.plpython.install(session, schema=schema, folders=[str(folder)])

@@ -1,4 +1,4 @@
-"""Where callers may connect to: the gateway is not an open relay.
+"""Where callers may connect to: neither the gateway nor the link catalogue is an open relay.
 
 Each address is looked at after its name has been resolved, just before it is dialled, so that no
 name leads where its address may not. Without an allow-list everything is allowed but what no
@@ -85,19 +85,28 @@ class Remotes:
 
     def vet(self, target: conninfo.Target, address: str) -> None:
         """For `pgwire.connect`: raises 42501 if nobody may connect to this address."""
+        refused = self.refused(target, address)
+        if refused is not None:
+            raise errors.error_class("42501")(
+                f"the gateway does not connect to {refused} for anybody", sqlstate="42501"
+            )
+
+    def refused(self, target: conninfo.Target, address: str) -> str | None:
+        """What this address is, in words, if nobody may connect to it; else None."""
         if target.kind == "unix":
             if self._rules and not self._allowed("", None, address, target.port_number()):
-                raise _refusal(f'the Unix-domain socket "{address}"')
-            return
+                return f'the Unix-domain socket "{address}"'
+            return None
         ip = plain_address(address)
         port = target.port_number()
-        refused = never_a_server(ip)
-        if refused is None and not self._rules:
-            return
+        never = never_a_server(ip)
+        if never is None and not self._rules:
+            return None
         # Where `hostaddr` says where to go, `host` is only what a certificate is compared with.
         host = target.hostaddr or target.host
-        if not self._allowed(host, ip, "", port, refused is not None):
-            raise _refusal(f"{_shown(address)}:{port}" + (f", {refused}," if refused else ""))
+        if self._allowed(host, ip, "", port, never is not None):
+            return None
+        return f"{_shown(address)}:{port}" + (f", {never}," if never else "")
 
     def _allowed(
         self, host: str, address: Address | None, path: str, port: int, by_address: bool = False
@@ -136,12 +145,6 @@ def never_a_server(address: Address) -> str | None:
     if address == _BROADCAST:
         return "a broadcast address"
     return None
-
-
-def _refusal(where: str) -> errors.Error:
-    return errors.error_class("42501")(
-        f"the gateway does not connect to {where} for anybody", sqlstate="42501"
-    )
 
 
 def _split_port(pattern: str) -> tuple[str, str | None]:

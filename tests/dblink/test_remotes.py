@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dblink.gateway.remotes import Remotes, never_a_server, plain_address
+from dblink.remotes import Remotes, never_a_server, plain_address
 from pgwire import errors
 from pgwire.conninfo import Target
 
