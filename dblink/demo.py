@@ -2,7 +2,7 @@
 
 Read it from top to bottom. Each chapter is ordinary use of a `dblink.Session`, here called `db`;
 the only thing special about this one is that it tells what is called on it, and what came of it.
-The last chapter is ordinary use of psql, through a gateway.
+The last chapters are ordinary use of the link catalogue, and of psql, through a gateway.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import indent
 from typing import Any, Final, TextIO
 
 import pgwire
 from dblink import gateway, shells
 from dblink.functions import FUNCTIONS
+from dblink.links import LinkCatalogue, Target
 from dblink.result import Result
 from dblink.session import Session
 from dblink.tables import print_table
@@ -136,6 +139,8 @@ SELECT item, shop.amount AS here, warehouse.amount AS there
 
 INSERT INTO stock SELECT item, 1, price * 2 FROM warehouse WHERE price < 100;
 
+SELECT count(*) FROM dblink('warehouse_link', 'SELECT item FROM stock') AS stock(item text);
+
 SELECT item, dblink_exec('stock', format('DELETE FROM stock WHERE item = %L', item)) AS done
     FROM stock WHERE amount = 1 ORDER BY item;
 
@@ -157,7 +162,8 @@ def run(out: TextIO) -> set[str]:
             for chapter in CHAPTERS:
                 db.begin(str(chapter.__doc__))
                 chapter(db, cluster.conninfo("warehouse"))
-        in_sql(cluster, out)
+        with a_link(cluster, out):
+            in_sql(cluster, out)
     called = set(db.calls)
     print(
         f"\n{len(FUNCTIONS.keys() & called)} of {len(FUNCTIONS)} documented functions, "
@@ -166,6 +172,29 @@ def run(out: TextIO) -> set[str]:
         file=out,
     )
     return called
+
+
+@contextmanager
+def a_link(cluster: Cluster, out: TextIO) -> Iterator[None]:
+    """A link of the catalogue, whose name is then a connection name in `shop`."""
+    print(
+        "\n=== The link catalogue: make a link, which every session can use by its name\n", file=out
+    )
+    with TemporaryDirectory() as folder, LinkCatalogue(Path(folder, "links.db")) as catalogue:
+        where = cluster.conninfo()
+        catalogue.add_cluster("here", region="cn-hangzhou", account="demo", conninfo=where)
+        link = catalogue.create_link(
+            "here",
+            "warehouse_link",
+            database="shop",
+            target=Target("warehouse", "clerk", cluster="here"),
+            password=PASSWORD,
+        )
+        print(f"create_link('here', {link.name!r}, database={link.database!r}, ...)", file=out)
+        assert link.health is not None and link.health.latency is not None
+        print(f" {link.state}, answers in {link.health.latency * 1000:.1f} ms", file=out)
+        yield
+        catalogue.delete_link("here", link.name)
 
 
 def in_sql(cluster: Cluster, out: TextIO) -> None:
@@ -219,13 +248,17 @@ def two_databases() -> Iterator[Cluster]:
             with pgwire.connect(cluster.conninfo()) as admin:
                 admin.execute(f"CREATE DATABASE {database}")
             with pgwire.connect(cluster.conninfo(database)) as admin:
-                admin.execute(statements.format(host=cluster.host, port=cluster.port))
+                admin.execute(
+                    statements.format(host=cluster.host, port=cluster.port, password=PASSWORD)
+                )
         yield cluster
 
 
+PASSWORD: Final = "keys to the warehouse"
+
 DATABASES: Final = {
     "warehouse": """
-        CREATE ROLE clerk LOGIN PASSWORD 'keys to the warehouse';
+        CREATE ROLE clerk LOGIN PASSWORD '{password}';
         CREATE TABLE stock (item text PRIMARY KEY, amount int, price numeric(10,2), arrived date);
         INSERT INTO stock VALUES
             ('chair', 120, 49.90, '2026-03-02'),
@@ -239,7 +272,7 @@ DATABASES: Final = {
         CREATE SERVER warehouse_server FOREIGN DATA WRAPPER dblink_fdw
             OPTIONS (host '{host}', port '{port}', dbname 'warehouse');
         CREATE USER MAPPING FOR CURRENT_USER SERVER warehouse_server
-            OPTIONS (user 'clerk', password 'keys to the warehouse');
+            OPTIONS (user 'clerk', password '{password}');
         CREATE TABLE stock (item text PRIMARY KEY, amount int, price numeric(10,2), arrived date);
         INSERT INTO stock VALUES ('desk', 5, 320, '2026-06-30');
     """,
