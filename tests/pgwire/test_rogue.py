@@ -642,7 +642,7 @@ def test_the_timeout_of_a_query_ends_any_flood(name: str, monkeypatch: pytest.Mo
         begun = monotonic()
         with pytest.raises(errors.OperationalError, match=r"within 0\.3 seconds"):
             connection.query("SELECT 1", timeout=0.3)
-        assert 0.25 < monotonic() - begun < 4
+        assert 0.25 < monotonic() - begun < 15  # a flood takes both ends' time, in one process
         assert connection.closed
 
 
