@@ -4,8 +4,8 @@ Environment:
     PGWIRE_PG_BIN: the folder of the server that most tests run against; else one is found.
     PGWIRE_TEST_SERVERS: folders of full servers (TLS, C dblink), separated by ``:``. Every test
         that needs such a server runs against each of them.
-    PGWIRE_REQUIRE_SERVERS: ``1`` turns a skipped ``differential``, ``tls``, ``clients`` or
-        ``plpython`` test into a failed one.
+    PGWIRE_REQUIRE_SERVERS: ``1`` turns a skipped ``differential``, ``tls``, ``clients``,
+        ``api``, ``browser`` or ``plpython`` test into a failed one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MARKERS = {
 }
 
 # Marks of tests that may be skipped on a machine that has not what they need, and nowhere else.
-REQUIRED = sorted({*MARKERS.values(), "clients"})
+REQUIRED = sorted({*MARKERS.values(), "api", "browser", "clients"})
 
 PYPY = sys.implementation.name == "pypy"
 

@@ -7,7 +7,7 @@ What a command needs is imported when it runs, so that `dblink --help` stays qui
 
 from __future__ import annotations
 
-from dblink.commands import demo, install, remote, serve, setup
+from dblink.commands import api, cluster, demo, install, key, link, remote, serve, setup
 
-COMMANDS = (demo, remote, setup, serve, install)
+COMMANDS = (demo, remote, setup, serve, install, cluster, link, key, api)
 """The modules, in the order in which the help lists their commands."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dblink.commands.catalogue import add_catalogue_option, add_format_option, opened, show
 from dblink.commands.common import CommandError, output
@@ -103,12 +104,14 @@ def _delete(options: argparse.Namespace) -> None:
     print(f"deleted {options.key}", file=output(exact=False))
 
 
-def _policies(files: list[str]) -> list[object]:
-    found: list[object] = []
+def _policies(files: list[str]) -> list[Mapping[str, Any]]:
+    from dblink.links import LinkError, policy
+
+    found: list[Mapping[str, Any]] = []
     for file in files:
         text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
         try:
-            found.append(json.loads(text))
-        except ValueError as error:
-            raise CommandError(f"{file} is no JSON: {error}") from error
+            found.append(policy.parse(text))
+        except LinkError as error:
+            raise CommandError(f"{file}: {error}") from error
     return found

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dblink.commands.common import CommandError, output, seconds
-from dblink.tables import printable
+from dblink.commands.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from dblink.commands.common import Commands
@@ -123,21 +123,8 @@ def _count(text: str) -> int:
 _count.__name__ = "number"  # argparse: "invalid number value: 'x'"
 
 
-class _Lines(logging.Formatter):
-    """Indents what is not the first line of an entry: with what servers and clients have said in
-    it, none can pass itself off as another."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """See `logging.Formatter.format`."""
-        return printable(super().format(record)).replace("\n", "\n    ")
-
-
 def _serve(options: argparse.Namespace) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(
-        handlers=[handler], level=logging.INFO if options.verbose else logging.WARNING
-    )
+    log_to_stderr(verbose=options.verbose)
     if not options.embedded:
         gateway = _gateway(options, options.local, options.side)
         if gateway.upstream.unix and gateway.listens_on_tcp:

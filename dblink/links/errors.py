@@ -244,8 +244,9 @@ FAILURES: Final[dict[str, Failure]] = {
     ),
     "InvalidRequest": Failure(
         400,
-        "This is no HTTP request, or its head has more than {limit} bytes.",
-        "what comes is no HTTP, or its first line and headers are too long",
+        "This is no HTTP request that can be read in one way only, or its head has more than "
+        "{limit} bytes.",
+        "what comes is no HTTP, or says twice how long it is, or has too long a head",
     ),
     "InvalidPath": Failure(
         404, "There is nothing here: requests go to /.", "the path of the URL is not /"

@@ -15,7 +15,7 @@ import pytest
 
 import pgwire
 from dblink.cli import main
-from dblink.commands import serve
+from dblink.commands.logs import Lines
 from pgwire.testing.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -141,7 +141,7 @@ def test_no_line_of_the_log_can_be_forged() -> None:
     record = logging.LogRecord(
         "x", logging.INFO, "", 0, "%s", ("true\n2026-01-01 INFO not\x1b[2J",), None
     )
-    told = serve._Lines("%(levelname)s %(message)s").format(record)
+    told = Lines("%(levelname)s %(message)s").format(record)
     first, second = told.split("\n")
     assert first == "INFO true"
     assert second.startswith("    2026-01-01 INFO not")
