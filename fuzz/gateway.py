@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from dblink.gateway import calls, contexts, sealing
 from dblink.gateway.frames import Walk
-from dblink.remotes import Remotes, plain_address
 from dblink.gateway.startup import FirstPackets, Refused
+from dblink.remotes import Remotes, plain_address
 from pgwire import errors
 
 _LARGEST_CALL = 5000

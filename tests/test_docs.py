@@ -75,7 +75,7 @@ def script(page: str) -> str:
 
 
 # Pages whose examples need more than databases, and have tests of their own in tests/docs.
-OWN_TESTS = {"bodies.md", "connecting.md"}
+OWN_TESTS = {"api.md", "bodies.md", "connecting.md"}
 
 
 def pages_with_examples() -> list[Path]:

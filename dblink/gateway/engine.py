@@ -14,11 +14,11 @@ from typing import Final, TypeVar
 
 from dblink.gateway.activity import Activity
 from dblink.gateway.caller import SessionCaller
-from dblink.remotes import Remotes
 from dblink.gateway.replies import Replies
 from dblink.gateway.side import NotSetUp, Registered, Side
 from dblink.gateway.sweep import sweep
 from dblink.gateway.worker import Worker
+from dblink.remotes import Remotes
 from pgwire import errors
 
 logger = logging.getLogger("dblink.gateway")

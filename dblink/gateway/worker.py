@@ -22,11 +22,11 @@ from dblink.gateway import calls
 from dblink.gateway.asking import AskedLocal
 from dblink.gateway.calls import Call, Malformed, Message, Told
 from dblink.gateway.mailbox import Abandoned, Job, Mailbox
-from dblink.remotes import Remotes
 from dblink.gateway.replies import Replies, Rows
 from dblink.gateway.side import Registered, Side
 from dblink.gateway.trust import CallersPrivileges
 from dblink.local import TextRow
+from dblink.remotes import Remotes
 from dblink.result import Result
 from dblink.session import Session
 from pgwire import errors

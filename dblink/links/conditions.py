@@ -53,11 +53,11 @@ def context_of(address: str | None, moment: datetime, *, secure: bool) -> dict[s
         "acs:SecureTransport": secure,
     }
     if address is not None:
-        context["acs:SourceIp"] = plain_address(address)
+        context["acs:SourceIp"] = source_address(address)
     return context
 
 
-def plain_address(text: str) -> Address:
+def source_address(text: str) -> Address:
     """The address that `text` is, without a zone, and of one that stands for an IPv4 address
     (`::ffff:10.0.0.1`) that one. Raises ValueError."""
     address = ipaddress.ip_address(text.partition("%")[0])
@@ -118,7 +118,7 @@ def _truth(value: object) -> bool:
 
 
 _PARSE: Final[Mapping[str, Callable[[object], object]]] = {
-    "acs:SourceIp": lambda value: plain_address(_string(value)),
+    "acs:SourceIp": lambda value: source_address(_string(value)),
     "acs:CurrentTime": _moment,
     "acs:SecureTransport": _truth,
 }

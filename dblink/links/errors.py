@@ -167,6 +167,11 @@ FAILURES: Final[dict[str, Failure]] = {
         "ClientToken was used before for another request.",
         "a client token comes again with other parameters",
     ),
+    "InvalidSourceDBName.NotFound": Failure(
+        404,
+        'The cluster "{cluster}" has no database "{database}".',
+        "the source database does not exist, or not any more",
+    ),
     "InvalidSource.Unreachable": Failure(
         503,
         'The source database "{database}" of the cluster "{cluster}" cannot be reached: {reason}',
@@ -195,7 +200,7 @@ FAILURES: Final[dict[str, Failure]] = {
     "IncompleteSignature": Failure(
         400,
         "The request is not signed as it must be: {reason}",
-        "a part of the signature is missing",
+        "a part of the signature is missing, or cannot be",
     ),
     "SignatureDoesNotMatch": Failure(
         400,
@@ -229,7 +234,9 @@ FAILURES: Final[dict[str, Failure]] = {
         400, "The parameter {parameter} is missing.", "a required parameter is missing or empty"
     ),
     "InvalidParameter": Failure(
-        400, "The parameter {parameter} {reason}.", "a parameter is given twice or is too long"
+        400,
+        "The parameter {parameter} {reason}.",
+        "a parameter is given twice, is too long, or is no text in UTF-8",
     ),
     "UnsupportedHTTPMethod": Failure(
         405, "Use GET or POST, not {method}.", "the HTTP method is another than GET or POST"
@@ -263,7 +270,9 @@ FAILURES: Final[dict[str, Failure]] = {
         500, "The request failed for an unknown reason.", "a defect of this program; see its log"
     ),
     "ServiceUnavailable": Failure(
-        503, "The catalogue cannot be reached: {reason}", "the store of the catalogue fails"
+        503,
+        "The catalogue cannot be reached: {reason}",
+        "the store of the catalogue fails, or the server is being stopped",
     ),
 }
 

@@ -36,6 +36,7 @@ TOKENS_KEPT: Final = timedelta(hours=24)
 """How long a client token is known: a retry after that is a new request."""
 
 _UNREACHABLE: Final = "InvalidSource.Unreachable"
+_GONE: Final = "InvalidSourceDBName.NotFound"
 _BUSY: Final = "OperationDenied.DBLinkStatus"
 
 
@@ -129,7 +130,7 @@ class Lifecycle:
                     records.change_state(store, link.id, "deleting")
                 self._undo(source, link)
         except LinkError as error:
-            if not force or error.code != _UNREACHABLE:
+            if not force or error.code not in (_UNREACHABLE, _GONE):
                 raise
             with self._store.transaction() as store:
                 _forget(store, link)

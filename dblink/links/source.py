@@ -47,6 +47,7 @@ _UNLOGGED: Final = (
 _WRAPPER_LOCK: Final = 0x646266647700  # "dbfdw"
 _WRAPPER_MARK: Final = "made for links of dblink"
 
+_NO_DATABASE: Final = "3D000"
 _DUPLICATE: Final = "42710"
 _DEPENDENT: Final = "2BP01"
 _BUSY: Final = "55P03"
@@ -217,7 +218,7 @@ def held(cluster: Cluster, link: Link, *, wait: bool = True) -> Iterator[Source]
     it free knows that no request is at work on the link, whatever the store says. `wait`: for the
     request before, for some seconds. Manual: 13.3.5.
 
-    Raises InvalidSource.Unreachable, OperationDenied.DBLinkStatus if somebody else holds it.
+    Raises what `opened` raises, and OperationDenied.DBLinkStatus if somebody else holds it.
     """
     with opened(cluster, link) as source:
         source.lock(wait=wait)
@@ -226,17 +227,17 @@ def held(cluster: Cluster, link: Link, *, wait: bool = True) -> Iterator[Source]
 
 @contextmanager
 def opened(cluster: Cluster, link: Link) -> Iterator[Source]:
-    """The source database of `link`, to look at. Raises InvalidSource.Unreachable."""
+    """The source database of `link`, to look at. Raises InvalidSource.Unreachable or
+    InvalidSourceDBName.NotFound."""
     with ExitStack() as stack:
         try:
             connection = stack.enter_context(_connected(cluster.conninfo, link.database))
         except errors.Error as error:
-            raise LinkError(
-                "InvalidSource.Unreachable",
-                cluster=cluster.id,
-                database=link.database,
-                reason=_reason(error),
-            ) from error
+            where = {"cluster": cluster.id, "database": link.database}
+            if error.sqlstate == _NO_DATABASE:
+                raise LinkError("InvalidSourceDBName.NotFound", **where) from error
+            reason = _reason(error)
+            raise LinkError("InvalidSource.Unreachable", **where, reason=reason) from error
         yield Source(connection, link)
 
 

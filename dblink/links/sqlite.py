@@ -36,7 +36,8 @@ class SqliteStore:
     def transaction(self) -> Iterator[Transaction]:
         """See `Store.transaction`."""
         try:
-            with closing(sqlite3.connect(self._path, _BUSY, isolation_level=None)) as connection:
+            connected = sqlite3.connect(self._path, timeout=_BUSY, isolation_level=None)
+            with closing(connected) as connection:
                 connection.execute("PRAGMA foreign_keys = on")
                 connection.execute("BEGIN IMMEDIATE")
                 try:

@@ -197,7 +197,7 @@ def test_names_are_no_sql(world: World, server: Cluster) -> None:
         ({"database": ""}, "InvalidDBName.Malformed"),
         ({"database": "no\0shop"}, "InvalidDBName.Malformed"),
         ({"database": "x" * 64}, "InvalidDBName.Malformed"),
-        ({"database": "nowhere"}, "InvalidSource.Unreachable"),
+        ({"database": "nowhere"}, "InvalidSourceDBName.NotFound"),
         ({"password": ""}, "InvalidPassword.Malformed"),
         ({"password": "a\0b"}, "InvalidPassword.Malformed"),
         ({"password": "wrong"}, "InvalidTarget.Refused"),
@@ -350,11 +350,23 @@ def test_a_source_that_is_gone(world: World, server: Cluster) -> None:
     world.create(database="passing")
     with pgwire.connect(server.conninfo()) as admin:
         admin.execute("DROP DATABASE passing WITH (FORCE)")
-    with refused("InvalidSource.Unreachable", "passing"):
+    with refused("InvalidSourceDBName.NotFound", "passing"):
         world.catalogue.delete_link("pc-a", "dblink_test")
     assert not world.catalogue.test_link("pc-a", "dblink_test").ok
     world.catalogue.delete_link("pc-a", "dblink_test", force=True)
     assert world.catalogue.links() == []
+
+
+def test_a_source_that_cannot_be_reached(world: World) -> None:
+    world.create()
+    world.catalogue.change_cluster("pc-a", conninfo="host=127.0.0.1 port=1")
+    for do in (world.catalogue.delete_link, world.catalogue.restart_link):
+        with refused("InvalidSource.Unreachable", "Connection refused"):
+            do("pc-a", "dblink_test")
+    health = world.catalogue.test_link("pc-a", "dblink_test")
+    assert "cannot be reached" in str(health.problem)
+    assert world.catalogue.link("pc-a", "dblink_test").state == "active"
+    world.catalogue.change_cluster("pc-a", conninfo=world.server.conninfo())
 
 
 # Restarted and tested.

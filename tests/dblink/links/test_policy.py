@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dblink.api.actions import ACTIONS
 from dblink.links import policy
-from dblink.links.conditions import CONDITIONS, KEYS, context_of, plain_address
+from dblink.links.conditions import CONDITIONS, KEYS, context_of, source_address
 from dblink.links.errors import LinkError
 from dblink.links.policy import Decision
 from dblink.links.wildcards import matches, overlap
@@ -218,8 +218,8 @@ def test_all_parts_of_a_condition_must_hold() -> None:
 
 
 def test_an_address_has_one_spelling() -> None:
-    assert str(plain_address("::ffff:10.1.2.3")) == "10.1.2.3"
-    assert str(plain_address("FE80::1%eth0")) == "fe80::1"
+    assert str(source_address("::ffff:10.1.2.3")) == "10.1.2.3"
+    assert str(source_address("FE80::1%eth0")) == "fe80::1"
     mapped = context_of("::ffff:10.1.2.3", NOON, secure=True)
     inside = statement(Condition={"IpAddress": {"acs:SourceIp": "10.0.0.0/8"}})
     assert decide(inside, context=mapped) is Decision.ALLOWED
