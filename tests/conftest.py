@@ -40,6 +40,10 @@ MARKERS = {
 # Marks of tests that may be skipped on a machine that has not what they need, and nowhere else.
 REQUIRED = sorted({*MARKERS.values(), "api", "browser", "clients"})
 
+# Fixtures that bring what differs from one surroundings to another. A test that has none of them,
+# and none of those marks, gives the same answer with every server: CI runs it with one.
+SURROUNDINGS = {"binaries", "runner", *MARKERS}
+
 PYPY = sys.implementation.name == "pypy"
 
 settings.register_profile(
@@ -145,9 +149,11 @@ def plpython_binaries() -> Binaries:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        for fixture in getattr(item, "fixturenames", ()):
-            if fixture in MARKERS:
-                item.add_marker(MARKERS[fixture])
+        fixtures = set(getattr(item, "fixturenames", ()))
+        for fixture in fixtures & MARKERS.keys():
+            item.add_marker(MARKERS[fixture])
+        if not fixtures & SURROUNDINGS and not any(map(item.get_closest_marker, REQUIRED)):
+            item.add_marker("anywhere")
 
 
 @pytest.hookimpl(wrapper=True)
