@@ -172,6 +172,18 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if report.skipped and os.environ.get("PGWIRE_REQUIRE_SERVERS") == "1":
+        # Whatever marks its tests have: nobody will see them.
+        report.outcome = "failed"
+        report.longrepr = f"skipped as a whole, but PGWIRE_REQUIRE_SERVERS=1: {report.longrepr}"
+    return report
+
+
 def pytest_report_header() -> list[str]:
     try:
         main = repr(find_binaries())
