@@ -165,9 +165,9 @@ def _create(options: argparse.Namespace) -> None:
 
 def _list(options: argparse.Namespace) -> None:
     with opened(options) as catalogue:
-        found = catalogue.links(options.cluster)
-    names = ("cluster", "link", "database", "target", "account", "roles", "health", "latency_ms")
-    show(options, [_record(link) for link in found], names, right=("latency_ms",))
+        found = catalogue.links(options.cluster, unfinished=True)
+    names = ("cluster", "link", "database", "target", "account", "roles", "state", "health")
+    show(options, [_record(link) for link in found], (*names, "latency_ms"), right=("latency_ms",))
 
 
 def _show(options: argparse.Namespace) -> None:
@@ -225,7 +225,7 @@ def _page(options: argparse.Namespace) -> None:
         text = page(
             catalogue.settings(),
             catalogue.clusters(),
-            catalogue.links(),
+            catalogue.links(unfinished=True),
             catalogue.quota_used(),
             made=now(),
         )

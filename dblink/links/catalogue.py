@@ -184,9 +184,12 @@ class LinkCatalogue:
 
     # Links.
 
-    def links(self, cluster: str | None = None, name: str | None = None) -> list[Link]:
+    def links(
+        self, cluster: str | None = None, name: str | None = None, *, unfinished: bool = False
+    ) -> list[Link]:
         """The links that are there: all, those of a source cluster, or the one of a name, if there
-        is one. Raises InvalidDBClusterId.NotFound."""
+        is one. `unfinished`: also those that are being made or deleted, or were when somebody was
+        interrupted. Raises InvalidDBClusterId.NotFound."""
         with self._store.transaction() as store:
             if cluster is not None:
                 _cluster(store, cluster)
@@ -268,7 +271,7 @@ class LinkCatalogue:
             roles=source.roles if roles is None else _checked_roles(roles),
             state="creating",
             created=records.now(),
-            resource_group=resource_group,
+            resource_group=rules.check_note(resource_group, "ResourceGroupId"),
         )
         return self._lifecycle.create(wish, password, client_token)
 
@@ -328,7 +331,7 @@ class LinkCatalogue:
             policies=_checked_policies(policies),
             active=True,
             created=records.now(),
-            note=note,
+            note=rules.check_note(note, "note") or "",
         )
         with self._store.transaction() as store:
             records.add_access_key(store, new)
@@ -404,6 +407,7 @@ def _checked_roles(roles: Sequence[str]) -> tuple[str, ...]:
 
 
 def _checked_target(target: Target) -> Target:
+    rules.check_note(target.vpc, "VpcId")
     if target.cluster is not None:
         if target.address is not None or target.port is not None:
             raise LinkError("InvalidTarget", reason="both are given")

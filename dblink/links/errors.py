@@ -150,7 +150,9 @@ FAILURES: Final[dict[str, Failure]] = {
         "the name of a database, an account or a role cannot be one",
     ),
     "InvalidPassword.Malformed": Failure(
-        400, "The password must not be empty, nor hold a zero byte.", "a password cannot be one"
+        400,
+        "The password must not be empty, nor hold a zero byte or what is no text.",
+        "a password cannot be one",
     ),
     "InvalidRole.NotFound": Failure(
         400,

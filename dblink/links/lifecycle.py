@@ -147,6 +147,8 @@ class Lifecycle:
                 current = records.link_by_id(store, link.id)
                 if current is None:
                     raise _unknown(cluster, name)
+                if current.state != "active":  # somebody has died since
+                    raise busy(current)
                 link = current
                 options = _options(store, link)
             password = conninfo.parse(source.conninfo()).get("password")

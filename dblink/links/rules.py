@@ -48,6 +48,9 @@ ACCOUNT: Final = "^[A-Za-z0-9_-]{1,64}$"
 NAME_BYTES: Final = 63
 """Of databases, roles and accounts: NAMEDATALEN - 1. Manual: 4.1.1."""
 
+NOTE_LENGTH: Final = 1024
+"""Characters of what is kept for information only."""
+
 
 def check_link_name(name: str) -> str:
     """`name`, if a link may be called so. Raises InvalidDBLinkName.Malformed."""
@@ -94,14 +97,22 @@ def check_client_token(token: str) -> str:
 def check_name(name: str, parameter: str) -> str:
     """`name`, if a database or a role can have it; `parameter` is what it was given as. Raises
     InvalidDBName.Malformed."""
-    if not name or "\0" in name or len(name.encode("utf-8", "surrogatepass")) > NAME_BYTES:
+    if not name or not _is_text(name) or len(name.encode()) > NAME_BYTES:
         raise LinkError("InvalidDBName.Malformed", name=name, parameter=parameter)
     return name
 
 
+def check_note(text: str | None, parameter: str) -> str | None:
+    """`text` that is kept for information only. Raises InvalidParameter."""
+    if text is not None and not (_is_text(text) and len(text) <= NOTE_LENGTH):
+        reason = f"has more than {NOTE_LENGTH} characters, or some that are no text"
+        raise LinkError("InvalidParameter", parameter=parameter, reason=reason)
+    return text
+
+
 def check_password(password: str) -> str:
     """`password`, if it can be one. Raises InvalidPassword.Malformed."""
-    if not password or "\0" in password:
+    if not password or not _is_text(password):
         raise LinkError("InvalidPassword.Malformed")
     return password
 
@@ -121,3 +132,8 @@ def check_address(address: str, port: int | str) -> tuple[str, int]:
 
 def _is(pattern: str, text: str) -> bool:
     return re.fullmatch(pattern, text) is not None
+
+
+def _is_text(text: str) -> bool:
+    """Whether a database can hold it: no zero byte, and nothing that was no UTF-8 (PEP 383)."""
+    return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)

@@ -144,6 +144,9 @@ def test_a_link_whose_source_is_gone_stays_until_it_is_back(each_world: World, d
             states = [repair.outcome for repair in _away(each_world, admin)]
             if states:
                 assert states == ["unreachable"]
+                (left,) = each_world.catalogue.links(unfinished=True)
+                assert left.state == "creating"
+                assert each_world.catalogue.quota_used()["pc-a"] == 1
                 break
             step += 1
     put_in_order(each_world)

@@ -52,6 +52,19 @@ def test_names_of_databases(name: str) -> None:
     assert accepts(rules.check_name, name, "SourceDBName") is right
 
 
+@pytest.mark.parametrize("check", [rules.check_password, lambda t: rules.check_name(t, "x")])
+@pytest.mark.parametrize("text", ["", "\0", "a\0b", "\udcff", "a\ud800"])
+def test_what_no_database_can_hold(check: object, text: str) -> None:
+    assert not accepts(check, text)
+
+
+def test_notes() -> None:
+    assert rules.check_note(None, "VpcId") is None
+    assert rules.check_note("é" * 1024, "VpcId") == "é" * 1024
+    for wrong in ("x" * 1025, "\0", "\udcff"):
+        assert not accepts(rules.check_note, wrong, "VpcId")
+
+
 @given(st.integers() | st.booleans())
 def test_quotas(quota: int) -> None:
     right = not isinstance(quota, bool) and 0 <= quota <= 10000
