@@ -195,7 +195,9 @@ class LinkCatalogue:
                 _cluster(store, cluster)
             found = records.links(store, cluster)
         return [
-            link for link in found if link.state == "active" and (name is None or link.name == name)
+            link
+            for link in found
+            if (unfinished or link.state == "active") and (name is None or link.name == name)
         ]
 
     def link(self, cluster: str, name: str) -> Link:
