@@ -6,6 +6,7 @@ thread, and nothing waits for somebody who has gone.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import threading
@@ -90,6 +91,7 @@ class Worker:
         self._job = Job(b"")
         self._notices: list[errors.Diagnostics] = []
         self._call: Call | None = None
+        self._moving: Result | None = None
         self._complained = False
         # Where the next answer goes: a question moves it on.
         self._number = ""
@@ -161,6 +163,7 @@ class Worker:
                 content = self._perform(session, message)
         except Abandoned:
             outcome = "57014"
+            self._give_up_rows()
             if not job.cancelled:
                 return
             content = calls.failure(_CANCELLED)
@@ -173,7 +176,7 @@ class Worker:
             outcome = "XX000"
             content = calls.failure(_internal_error(error))
         finally:
-            self.waiting = self._call = None
+            self.waiting = self._call = self._moving = None
             self._remember(self._notices)
             self._log(session, message, time.monotonic() - began, outcome)
         self._answer(calls.answer(content, self._notices))
@@ -205,6 +208,7 @@ class Worker:
     def _rows_by_tables(self, result: Result, role: str) -> dict[str, object]:
         """The answer whose rows are in the last of some tables: while the caller reads one of
         them, the next one is filled."""
+        self._moving = result
         rows = Rows(result)
         columns, styles = len(result.columns), _styles(result)
         name = self._replies.fill(self._registered, role, columns, rows, self._check)
@@ -226,6 +230,14 @@ class Worker:
             self._replies.read(self._registered)
         self._replies.given(self._registered, name)
         return {**calls.table(name, columns), **styles}
+
+    def _give_up_rows(self) -> None:
+        """Cancel the query of rows that nobody wants any more. Whoever waited for the remote server
+        has done so; but the wait that was interrupted may have been another one, for the caller or
+        for the side."""
+        if self._moving is not None:
+            with contextlib.suppress(errors.Error):
+                self._moving.give_up()
 
     # The conversation with the caller.
 
