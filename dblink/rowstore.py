@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import IO
 
-from pgwire.protocol.framing import FrameBuffer
+from pgwire.protocol.constants import MAX_LENGTH
+from pgwire.protocol.copystream import complete_frames
 
 IN_MEMORY = 8 * 1024 * 1024
 """Bytes kept in memory; more goes to an unnamed temporary file that only its owner can read."""
 
 _CHUNK = 128 * 1024
+_DATA_ROW = b"D"[0]
 
 
 class RowStore:
@@ -40,15 +42,16 @@ class RowStore:
         while self._read < self.size:
             # Nothing is kept between two runs but the position: who stops here, or reads on
             # through another iterator, misses nothing.
-            frames = FrameBuffer()
-            frames.feed(self._chunk(self._read, length))
-            start, stop = frames.data_rows()
-            if start == stop:
-                length *= 2  # a long row
-                continue
+            frames = self._chunk(self._read, length)
+            if len(frames) < self.size - self._read:  # else it ends where a message does
+                stop = complete_frames(frames, 0, len(frames), MAX_LENGTH, _DATA_ROW)[2]
+                if stop == 0:
+                    length *= 2  # a long row
+                    continue
+                frames = frames[:stop]
             length = _CHUNK
-            self._read += stop - start
-            yield bytes(frames.data[start:stop])
+            self._read += len(frames)
+            yield frames
 
     def all(self) -> bytes:
         """Everything that was put in, left where it is; for small stores."""
