@@ -72,9 +72,12 @@ class Reader:
     def all_results(self, reply: pgwire.Reply) -> Result:
         """dblink(): each row set is checked against the declared columns, the last result counts,
         and rows that came before an error are kept for the caller who does not want it raised."""
-        result = self.no_rows()
         failure: errors.DatabaseError | None = None
         with self.remote.guarded():
+            whole = reply.whole()
+            if whole is not None:
+                return self._whole_result(reply, *whole)
+            result = self.no_rows()
             while (outcome := reply.next_result()) is not None:
                 if isinstance(outcome, RowSet):
                     # Only a string with one statement can be known to have no second result.
@@ -192,6 +195,19 @@ class Reader:
         declared = self.declared or ()
         columns = [ResultColumn(d.name, d.type_name, d.type_oid) for d in declared]
         return Result(columns, RowStore(), None, tag="")
+
+    def _whole_result(
+        self, reply: pgwire.Reply, outcome: RowSet | Completed, frames: bytes
+    ) -> Result:
+        """The result of a reply that has been read to its end."""
+        if isinstance(outcome, RowSet):
+            self.check_columns(outcome)
+            store = RowStore()
+            store.put(frames)
+            result = self._result(reply, outcome, store, done=True)
+        self._earlier.append(outcome.tag or "")
+        self.note_transaction()
+        return self.status(outcome) if isinstance(outcome, Completed) else result
 
     def _read_ahead(self, reply: pgwire.Reply, store: RowStore, limit: int | None) -> bool:
         while limit is None or store.size < limit:

@@ -183,7 +183,12 @@ class Remote:
         failure: errors.DatabaseError | None = None
         tags: list[str] = []
         with self.guarded():
-            while (outcome := reply.next_result()) is not None:
+            whole = reply.whole()
+            if whole is not None:
+                last = whole[0]
+                if isinstance(last, Completed):
+                    tags.append(last.tag)
+            while whole is None and (outcome := reply.next_result()) is not None:
                 last = outcome
                 if isinstance(outcome, RowSet):
                     while reply.next_frames() is not None:

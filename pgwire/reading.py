@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from pgwire import errors
-from pgwire.flows import Flow
-from pgwire.flows.query import CopiedOut, CopyRefused, Exchange, Outcome, RowSet
+from pgwire.flows import RECEIVE, Flow
+from pgwire.flows.query import Completed, CopiedOut, CopyRefused, Exchange, Outcome, RowSet
+from pgwire.flows.simple import SimpleQuery
 from pgwire.net.clock import Deadline, deadline_after
 from pgwire.results import CopyResult, Result
 from pgwire.rows.batches import BatchDecoder, batch_decoder
@@ -134,6 +135,15 @@ class Reading:
             self._columns = outcome.columns
             self._decoder = None
         return outcome
+
+    def _whole(self) -> Flow[tuple[RowSet | Completed, bytes] | None]:
+        exchange = self.exchange
+        if not isinstance(exchange, SimpleQuery) or exchange.done:
+            return None
+        if not exchange.pending:
+            exchange.check_open()
+            yield RECEIVE
+        return exchange.whole_frames()
 
     def _next_rows(self) -> Flow[list[Row] | None]:
         decoder = self._decoder

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from pgwire import errors
 from pgwire.flows import Flow
-from pgwire.flows.query import Exchange, Outcome
+from pgwire.flows.query import Completed, Exchange, Outcome, RowSet
 from pgwire.net.clock import Deadline
 from pgwire.reading import UNSET, Reading, Source, Unset
 from pgwire.rows.decoder import Row
@@ -47,6 +47,15 @@ class AsyncReply(Reading):
         Raises TimeoutExpired, and ConnectionLost when the server is gone.
         """
         return await self._body.read(self, self._next_result(), self._until(timeout))
+
+    async def whole(
+        self, *, timeout: float | Unset | None = UNSET
+    ) -> tuple[RowSet | Completed, bytes] | None:
+        """The only result of the reply and its rows, as the DataRow messages that they are, if this
+        is called first, all of the reply has come at once, and it is that of one statement that
+        has not failed. The reply has been read to its end then. Otherwise None: read on with
+        `next_result`. Raises as that does."""
+        return await self._body.read(self, self._whole(), self._until(timeout))
 
     async def next_rows(self, *, timeout: float | Unset | None = UNSET) -> list[Row] | None:
         """The rows that have come, at least one, as tuples; None at the end of the result, whose

@@ -175,6 +175,10 @@ class Exchange:
         """Whether something has been received that is yet to be read."""
         return self._channel.frames.pending > 0
 
+    def check_open(self) -> None:
+        """See `Channel.check_open`."""
+        self._channel.check_open()
+
     def next_result(self) -> Flow[Outcome | None]:
         """The next result, None when the server is ready for the next query. Rows of the result
         before it that have not been read are skipped."""

@@ -7,17 +7,24 @@ again, so what a RowDescription says is remembered by its very bytes.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from pgwire import errors
 from pgwire.flows.channel import Channel
-from pgwire.flows.query import Exchange, columns_of
+from pgwire.flows.query import Completed, Exchange, RowSet, columns_of
 from pgwire.flows.whole import READY_FOR_QUERY, Described, Whole, command_tag
 from pgwire.protocol import backend
+from pgwire.protocol.constants import MAX_LENGTH
+from pgwire.protocol.copystream import complete_frames
 from pgwire.protocol.frontend import Query
+from pgwire.rows.column import Column
 from pgwire.types.registry import Registry
 
+_R = TypeVar("_R")
+
 _ROW_DESCRIPTION = b"T"[0]
+_DATA_ROW = b"D"[0]
 _STEPS: Final = ("simple",)
 
 _KEPT: Final = 64
@@ -45,6 +52,25 @@ class SimpleQuery(Exchange):
         """The rows, their columns and the command tag, if the whole reply has come, it is the one
         of a single statement, and nothing but rows is in it; otherwise None, and nothing has been
         taken: then read on by `next_result`, which also tells what is wrong, if anything is."""
+        return self._whole(None, [])
+
+    def whole_frames(self) -> tuple[RowSet | Completed, bytes] | None:
+        """As `whole_reply`: the result, read to its end, and its rows as the DataRow messages that
+        they are."""
+        whole = self._whole(_frames, None)
+        if whole is None:
+            return None
+        frames, columns, tag = whole
+        if frames is None:
+            return Completed(tag), b""
+        rows = RowSet(columns)
+        rows.tag = tag
+        return rows, frames
+
+    def _whole(
+        self, decoder: Callable[[bytearray, int, int], tuple[_R, int]] | None, no_rows: _R
+    ) -> tuple[_R, tuple[Column, ...], str] | None:
+        """`decoder`: in place of the codecs; `no_rows`: what a command returns."""
         channel = self._channel
         frames = channel.frames
         start, end = frames.bounds
@@ -60,15 +86,16 @@ class SimpleQuery(Exchange):
             frames.take(end)
             self.done = True
             channel.statements.completed(tag, rows=False)
-            return [], (), channel.text(tag)
+            return no_rows, (), channel.text(tag)
         first = start + 1 + int.from_bytes(data[start + 1 : start + 5])
         if first >= stop:
             return None
         described = self._described(bytes(data[start:first]))
         if described is None:
             return None
+        decode: Any = decoder or described.decoder
         try:
-            rows, first = described.decoder(data, first, stop)
+            rows, first = decode(data, first, stop)
         except errors.ProtocolError:
             return None  # to be met again, and told of, where rows are read one by one
         ending = described.ending
@@ -103,3 +130,8 @@ class SimpleQuery(Exchange):
             del channel.descriptions[next(iter(channel.descriptions))]
         channel.descriptions[frame] = described
         return described
+
+
+def _frames(data: bytearray, start: int, end: int) -> tuple[bytes | None, int]:
+    stop = complete_frames(data, start, end, MAX_LENGTH, _DATA_ROW)[2]
+    return bytes(data[start:stop]), stop

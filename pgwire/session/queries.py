@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pgwire import errors
 from pgwire.flows import RECEIVE, Flow, untouched
 from pgwire.flows.prepared import PreparedQuery
-from pgwire.flows.query import Exchange, describe, extended_query, simple_query, skip
+from pgwire.flows.query import Exchange, describe, extended_query, skip
 from pgwire.flows.simple import SimpleQuery
 from pgwire.net.clock import Deadline, deadline_after
 from pgwire.reading import Reading
@@ -35,8 +35,9 @@ class Queries(Core[TransportT, ReplyT]):
     ) -> Command[ReplyT]:
         self._check_ready()
         deadline = deadline_after(timeout)
+        exchange: Exchange
         if params is None:
-            exchange = simple_query(self._channel, sql)
+            exchange = SimpleQuery(self._channel, sql, self.registry)
         else:
             types, formats, values = self._encode_parameters(params)
             exchange = extended_query(self._channel, sql, types, values, formats)

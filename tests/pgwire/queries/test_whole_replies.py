@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 import pytest
 
 import pgwire
 from pgwire import errors
+from pgwire.flows.query import Completed, CopyRefused, EmptyQuery, Failed, RowSet
 from pgwire.flows.simple import SimpleQuery
 from pgwire.flows.whole import Whole
 from pgwire.protocol.backend import (
@@ -84,6 +86,77 @@ def test_what_is_remembered_is_bounded_and_follows_the_codecs(
     assert str(connection.query("SELECT date '2026-02-03' AS d").scalar()) == "2026-02-03"
 
 
+def test_a_reply_is_taken_at_once_and_undecoded(connection: pgwire.Connection) -> None:
+    for sql in (
+        "SELECT n, n::text FROM generate_series(1, 30) AS n",
+        "SELECT NULL::int AS a, 'x' AS b",
+        "SELECT 1 WHERE false",
+        "SET application_name TO 'x'",
+        "SELECT",
+        "DISCARD PLANS",
+    ):
+        reply = connection.send(sql)
+        first = reply.next_result()
+        assert isinstance(first, RowSet | Completed)
+        frames = b""
+        while isinstance(first, RowSet) and (run := reply.next_frames()) is not None:
+            frames += run
+        assert reply.next_result() is None
+        status = connection.info.transaction_status
+        reply = connection.send(sql)
+        whole = reply.whole()
+        assert whole is not None
+        assert whole[1] == frames
+        assert type(whole[0]) is type(first)
+        assert whole[0].tag == first.tag
+        if isinstance(first, RowSet) and isinstance(whole[0], RowSet):
+            assert [c.name for c in whole[0].columns] == [c.name for c in first.columns]
+            assert whole[0].error is None
+        assert reply.done
+        assert reply.whole() is None
+        assert reply.next_result() is None
+        assert connection.info.transaction_status == status
+
+
+def test_a_reply_is_taken_at_once_on_a_loop(cluster: Cluster) -> None:
+    async def work() -> None:
+        async with await pgwire.connect_async(cluster.conninfo()) as connection:
+            whole = await (await connection.send("SELECT 7 AS a")).whole()
+            assert whole is not None
+            assert whole[0].tag == "SELECT 1"
+            assert whole[1] == ROW.encode()
+            reply = await connection.send("SELECT 1 / 0")
+            assert await reply.whole() is None
+            assert isinstance(await reply.next_result(), Failed)
+
+    asyncio.run(work())
+
+
+def test_what_cannot_be_taken_at_once_is_left_to_be_read(connection: pgwire.Connection) -> None:
+    for sql, params, results in (
+        ("SELECT 1; SELECT 2", None, [RowSet, RowSet]),
+        ("SELECT 1 / 0", None, [Failed]),
+        ("", None, [EmptyQuery]),
+        ("SELECT $1", ("x",), [RowSet]),
+        ("COPY (SELECT 1) TO STDOUT", None, [CopyRefused]),
+        ("DO 'BEGIN RAISE WARNING $$x$$; END'", None, [Completed]),
+        ("SELECT repeat('x', 100000), n FROM generate_series(1, 10) AS n", None, [RowSet]),
+    ):
+        reply = connection.send(sql, params)
+        assert reply.whole() is None
+        found = []
+        while (outcome := reply.next_result()) is not None:
+            found.append(type(outcome))
+            assert reply.whole() is None  # it is too late
+        assert found == results
+    reply = connection.send("SELECT pg_sleep(0.2)")
+    with pytest.raises(errors.TimeoutExpired):
+        reply.whole(timeout=0)
+    whole = reply.whole()
+    assert whole is not None
+    assert whole[0].tag == "SELECT 1"
+
+
 def test_several_statements_and_errors_go_step_by_step(
     connection: pgwire.Connection, whole: list[bool]
 ) -> None:
@@ -127,4 +200,32 @@ def test_a_wrong_byte_is_refused(reply: list[Message | bytes], words: str) -> No
         assert connection.query("SELECT 7").rows == [(7,)]
         with pytest.raises((errors.ProtocolError, errors.DataError), match=words):
             connection.query("SELECT 7")
+        assert connection.closed
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        [FIELDS, ROW, DONE, b"Z\0\0\0\5?"],
+        [FIELDS, ROW, ROW, b"C\0\0\0\7SEL", READY],
+        [b"T\0\0\0\6\0\1", ROW, DONE, READY],
+        [FIELDS, FIELDS, DONE, READY],
+        [FIELDS, b"D\0\0\0\3", DONE, READY],
+        [ROW, DONE, READY],
+        [FIELDS, ROW, READY],
+    ],
+    ids=[
+        *("status", "tag without end", "short description", "described twice", "impossible row"),
+        *("not described", "no end"),
+    ],
+)
+def test_a_wrong_byte_is_left_to_be_refused(reply: list[Message | bytes]) -> None:
+    with ScriptedServer([login(), expect(Query), send(*reply), close()]) as server:
+        connection = pgwire.connect(server.conninfo())
+        exchange = connection.send("SELECT 7")
+        assert exchange.whole() is None
+        with pytest.raises(errors.ProtocolError):
+            while exchange.next_result() is not None:
+                while exchange.next_frames() is not None:
+                    pass
         assert connection.closed
