@@ -78,7 +78,7 @@ class Walk:
     bytes, the message of a call.
     """
 
-    __slots__ = ("_held", "_largest_call", "_left", "_reserved", "_skip", "_watcher")
+    __slots__ = ("_held", "_largest_call", "_left", "_reserved", "_skip", "_watcher", "calling")
 
     def __init__(self, watcher: Watcher, largest_call: int) -> None:
         self._watcher = watcher
@@ -87,6 +87,9 @@ class Walk:
         self._left = 0  # bytes to come of a frame that goes on in pieces
         self._skip = 0  # bytes to come of a call that is thrown away
         self._held = bytearray()  # a frame, or a header, of which more has to come
+        self.calling = False
+        """Whether the last piece has ended with a call, and before it held nothing but what servers
+        keep until there is more, such as rows: no error or notice, no end of a query."""
 
     def walk(self, data: bytes | bytearray, end: int) -> bytes:
         """What to pass of `data[:end]`, which may be used again afterwards.
@@ -95,9 +98,11 @@ class Walk:
         """
         position = 0
         pieces: list[bytes | bytearray] = []
+        self.calling = False
         if self._left or self._skip or self._held:
             position = self._resume(data, end, pieces)
         start = position
+        quiet = not pieces
         unpack = _HEADER.unpack_from
         while end - position >= 5:
             kind, length = unpack(data, position)
@@ -119,6 +124,10 @@ class Walk:
             if replaced is not None:
                 pieces += (data[start:position], replaced)
                 start = stop
+            if replaced != b"":
+                quiet = False
+            elif stop == end:
+                self.calling = quiet
             position = stop
         if position < end:
             # The beginning of a frame that is held. What came before is not held up by it.

@@ -38,6 +38,10 @@ log = logging.getLogger("dblink.gateway")
 
 _TERMINATE: Final = b"X\0\0\0\4"
 
+_KEPT: Final = 8192
+_KEEP: Final = 0.01
+"""Bytes of what came with calls that are kept until more comes, and seconds that they are."""
+
 SHUTDOWN = fatal("57P01", "terminating connection due to administrator command")
 TOO_MANY = fatal("53300", "sorry, too many clients already")
 IDLE = fatal("57P05", "terminating connection due to idle-session timeout")
@@ -79,6 +83,8 @@ class Relay:
         self._asked = False
         self._early = EarlyFrames()
         self._walk = Walk(self, gateway.max_call)
+        self._kept = b""
+        self._keeping: asyncio.TimerHandle | None = None
         self._caller: Caller | None = None
         self._opening: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -293,10 +299,29 @@ class Relay:
             passed = self._walk.walk(data, end)
         except errors.ProtocolError as error:
             log.error("%s: %s", self, error.message)
+            self._pass_kept()
             self.end()
             return
-        if passed:
-            self.client.send(passed)
+        if self._walk.calling and len(self._kept) + len(passed) <= _KEPT:
+            self._keep_back(passed)
+        elif passed:
+            self._kept, kept = b"", self._kept
+            self.client.send(kept + passed if kept else passed)
+
+    def _keep_back(self, passed: bytes) -> None:
+        """Keep what came with a call until more comes, but not for long. The server itself would
+        have kept it, had the message not pushed it out, and its client would be woken up by the
+        beginning of an answer, with which it can do nothing."""
+        self._kept += passed
+        if self._kept and self._keeping is None:
+            loop = asyncio.get_running_loop()
+            self._keeping = loop.call_later(_KEEP, self._pass_kept)
+
+    def _pass_kept(self) -> None:
+        self._keeping = None
+        if self._kept:
+            self._kept, kept = b"", self._kept
+            self.client.send(kept)
 
     def reserve(self, size: int) -> bool:
         """Whether there is memory for a call of `size` bytes."""
@@ -373,6 +398,7 @@ class Relay:
         what it was sent before."""
         if not self._finished:
             if not self._walk.cut:
+                self._pass_kept()
                 self.client.send(farewell)
             self.end()
 
@@ -382,8 +408,9 @@ class Relay:
             return
         self._finished = True
         self._release()
-        if self._deadline is not None:
-            self._deadline.cancel()
+        for timer in (self._deadline, self._keeping):
+            if timer is not None:
+                timer.cancel()
         running = self.busy and self.begun and not self._terminated
         if running or (self._caller is not None and self._caller.active):
             self._gateway.cancel_later(self)
@@ -413,6 +440,7 @@ class Relay:
         if reason and not self._finished:
             log.info("%s: the server's connection has ended: %s", self, reason)
         self.busy = False  # there is nothing to be cancelled
+        self._pass_kept()
         self.client.send(self._walk.rest() if self.begun else self._early.rest())
         self.end()
 

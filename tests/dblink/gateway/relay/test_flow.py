@@ -11,7 +11,7 @@ from dblink.gateway import Running
 from pgwire.net.readiness import wait_writable
 from pgwire.protocol.frontend import Query
 from pgwire.testing.peer import Peer
-from pgwire.testing.script import ScriptedServer, expect, login
+from pgwire.testing.script import ScriptedServer, close, expect, login, ready, send, stall
 from tests.dblink.gateway.relay.wire import PATIENCE, Wire
 
 FRAME = b"d" + (4 + 995).to_bytes(4) + b"x" * 995
@@ -101,3 +101,41 @@ def test_a_server_that_does_not_read_makes_the_client_wait(
         wire.socket.close()
         server.join()
         assert bytes(server.peers[0].input).endswith(Query(b"x").encode() + poured(sent))
+
+
+CALL = b"SINFO\0VINFO\0CDBL01\0Mno call\0\0"
+CALL = b"N" + (4 + len(CALL)).to_bytes(4) + CALL
+ROW = b"D\0\0\0\x06\0\0"
+
+
+def test_what_came_with_a_call_does_not_wait_for_its_end(relaying: Callable[..., Running]) -> None:
+    script = [login(), expect(Query), send(ROW + CALL), expect(Query), send(ROW + CALL), stall()]
+    with (
+        ScriptedServer(script) as server,
+        Wire(relaying(server.conninfo()).addresses[0]) as wire,
+    ):
+        wire.log_in()
+        for _ in range(2):
+            wire.send(Query(b"x").encode())
+            assert wire.exactly(len(ROW)) == ROW
+
+
+def test_what_came_with_calls_comes_in_order_and_goes_before_the_end(
+    relaying: Callable[..., Running],
+) -> None:
+    many = b"".join(ROW[:-2] + n.to_bytes(2) for n in range(3000))
+    pieces = [many[start : start + 70] + CALL for start in range(0, len(many), 70)]
+    script = [
+        *(login(), expect(Query), *map(send, pieces), ready(), expect(Query)),
+        *(send(ROW + CALL), close()),
+    ]
+    with (
+        ScriptedServer(script) as server,
+        Wire(relaying(server.conninfo()).addresses[0]) as wire,
+    ):
+        wire.log_in()
+        wire.send(Query(b"x").encode())
+        assert wire.exactly(len(many)) == many
+        assert wire.frame()[:1] == b"Z"
+        wire.send(Query(b"x").encode())
+        assert wire.rest() == ROW

@@ -200,6 +200,32 @@ def test_a_frame_that_goes_on_is_passed_as_it_comes() -> None:
     assert recorder.told == [("error", None)]
 
 
+def test_what_came_with_a_call_may_wait_if_the_server_had_kept_it() -> None:
+    call = frame(b"N", notice("INFO", "DBL01", b"x"))
+    told = frame(b"N", notice("NOTICE", "00000", b"x"))
+    row, done = frame(b"D", b"x"), frame(b"Z", b"I")
+    for piece, calling in (
+        (call, True),
+        (row + call, True),
+        (row + call + row + call, True),
+        (row, False),
+        (call + row, False),
+        (told + call, False),
+        (frame(b"E", notice("ERROR", "XX000", b"REPLACE")) + call, False),
+        (done + row + call, False),
+        (done, False),
+        (row + call[:10], False),
+        (row[:10], False),
+    ):
+        walk = Walk(Recorder(), LARGEST_CALL)
+        walk.walk(piece, len(piece))
+        assert walk.calling == calling, piece
+        if piece.endswith(call[:10]):
+            rest = call[10:] + row + call
+            walk.walk(rest, len(rest))
+            assert not walk.calling  # it began with the rest of a frame
+
+
 def test_a_call_is_taken_up_to_the_bound_and_not_beyond() -> None:
     for size, told in ((LARGEST_CALL, "call"), (LARGEST_CALL + 1, "too large")):
         sent = frame(b"N", notice("INFO", "DBL01", b"z" * size))
