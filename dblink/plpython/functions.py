@@ -16,7 +16,7 @@ from dblink.shells.wrapper import validator, wrapper
 SCHEMA: Final = "dblink_python"
 """Where all but the documented functions live."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Version of the functions, which another release may change less often than the package."""
 
 FACE: Final = Face(
@@ -27,7 +27,7 @@ FACE: Final = Face(
   BEGIN
     BEGIN
       RETURN QUERY EXECUTE dblink_python.conversion(types,
-        dblink_python.rows_of_call(pg_catalog.cardinality(types)))
+        dblink_python.rows_of_call(pg_catalog.cardinality(types)), NULL)
         USING call, function, arguments, dblink_python.described(types);
     EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
       -- A conversion failed, or the statement was cancelled in the middle of the rows.

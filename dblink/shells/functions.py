@@ -203,15 +203,26 @@ GATEWAY = Face(
   END IF;
   LOOP
     IF NOT pg_catalog.jsonb_exists(answer, 'table') THEN
-      RETURN QUERY EXECUTE dblink_gateway.conversion(types, NULL)
-        USING pg_catalog.jsonb_object_field(answer, 'rows');
+      answer := pg_catalog.jsonb_object_field(answer, 'rows');
+      IF pg_catalog.jsonb_array_length(answer) OPERATOR(pg_catalog.=) 1 THEN
+        -- By far the most frequent answer. A query of no function that returns rows is planned and
+        -- run in half of the time.
+        RETURN QUERY EXECUTE dblink_gateway.conversion(types, NULL, '$1')
+          USING pg_catalog.jsonb_array_element(answer, 0);
+      ELSE
+        RETURN QUERY EXECUTE dblink_gateway.conversion(
+          types, 'pg_catalog.jsonb_array_elements($1) AS t(j)', 't.j') USING answer;
+      END IF;
+      EXIT;
     ELSIF NOT dblink_gateway.built_in(types) THEN
-      RETURN QUERY EXECUTE dblink_gateway.conversion(types, dblink_gateway.reply(answer));
+      RETURN QUERY EXECUTE dblink_gateway.conversion(
+        types, dblink_gateway.reply(answer), NULL);
     ELSE
       -- The lock on the table goes with the block that took it, so that many large answers within
       -- a transaction are no burden; the rows stay.
       BEGIN
-        RETURN QUERY EXECUTE dblink_gateway.conversion(types, dblink_gateway.reply(answer));
+        RETURN QUERY EXECUTE dblink_gateway.conversion(
+          types, dblink_gateway.reply(answer), NULL);
         RAISE EXCEPTION USING ERRCODE = 'DBL02', MESSAGE = 'the rows have been taken';
       EXCEPTION WHEN SQLSTATE 'DBL02' THEN
         NULL;

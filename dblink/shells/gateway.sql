@@ -132,15 +132,16 @@ CREATE OR REPLACE FUNCTION dblink_gateway.bell() RETURNS pg_catalog.int4
 LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED AS $function$
 DECLARE
   key CONSTANT pg_catalog.int4 := pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.*) 2;
+  done pg_catalog.bool;  -- an assignment needs no plan to be run, as PERFORM does
 BEGIN
   IF NOT pg_catalog.pg_try_advisory_lock_shared(1684827755, key) THEN
     RETURN 0;
   END IF;
-  PERFORM pg_catalog.pg_advisory_unlock_shared(1684827755, key);
+  done := pg_catalog.pg_advisory_unlock_shared(1684827755, key);
   IF NOT pg_catalog.pg_try_advisory_lock_shared(1684827755, key OPERATOR(pg_catalog.+) 1) THEN
     RETURN 1;
   END IF;
-  PERFORM pg_catalog.pg_advisory_unlock_shared(1684827755, key OPERATOR(pg_catalog.+) 1);
+  done := pg_catalog.pg_advisory_unlock_shared(1684827755, key OPERATOR(pg_catalog.+) 1);
   -- On a hot standby the session table cannot even be read.
   IF pg_catalog.pg_is_in_recovery() OR NOT dblink_gateway.alive() THEN
     PERFORM dblink_gateway.no_gateway(false);
@@ -201,10 +202,11 @@ END $function$;
 -- Waits for a bell; false if it has not rung for some time.
 CREATE OR REPLACE FUNCTION dblink_gateway.woken(key pg_catalog.int4) RETURNS pg_catalog.bool
 LANGUAGE plpgsql VOLATILE PARALLEL RESTRICTED SET lock_timeout = '200ms' AS $function$
+DECLARE
+  done pg_catalog.bool;
 BEGIN
-  -- Interrupted here, a session tells where: the comment tells the gateway that this is ours.
-  PERFORM pg_catalog.pg_advisory_lock_shared(1684827755 /* dblink_gateway */, key),
-    pg_catalog.pg_advisory_unlock_shared(1684827755, key);
+  done := pg_catalog.pg_advisory_lock_shared(1684827755 /* dblink_gateway */, key) IS NOT NULL;
+  done := pg_catalog.pg_advisory_unlock_shared(1684827755, key);
   RETURN true;
 EXCEPTION WHEN lock_not_available THEN
   RETURN false;

@@ -7,7 +7,7 @@ from dblink.functions import FUNCTIONS, UNDOCUMENTED
 from dblink.shells.functions import GATEWAY, Face, do_block, documented, quoted, resource
 from dblink.shells.wrapper import validator, wrapper
 
-VERSION = 1
+VERSION = 2
 """Version of what is set up: `SELECT dblink_gateway.version()`."""
 
 FOUND = """

@@ -185,14 +185,19 @@ BEGIN
           OPERATOR(pg_catalog.||) ']')::pg_catalog.jsonb;
 END $function$;
 
--- The query that converts the text columns c1, c2, ... of `source` (what stands behind FROM, named
--- t; null: rows are a JSON array of arrays, $1) to `types`, as the types' input functions do with the
--- declared modifiers: a cast would cut what is too long. A cast of text is the input function where
--- the type is one of those listed here, has no modifier, and for json; all others take the way of
--- json_to_record, which calls input functions. The rows stay in their order, and keep nothing of the
--- table that they came from.
-CREATE OR REPLACE FUNCTION dblink_gateway.conversion(types pg_catalog.text[], source pg_catalog.text)
-RETURNS pg_catalog.text LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $function$
+-- Version 1 had one with fewer arguments.
+DROP FUNCTION IF EXISTS dblink_gateway.conversion(pg_catalog.text[], pg_catalog.text);
+
+-- The query that converts text to `types`, as the types' input functions do with the declared
+-- modifiers: a cast would cut what is too long. The text is in the columns c1, c2, ... of `source`
+-- (what stands behind FROM, named t); or, if there is an `array`, it is the elements of that JSON
+-- array, and `source` may be null. A cast of text is the input function where the type is one of
+-- those listed here, has no modifier, and for json; all others take the way of json_to_record, which
+-- calls input functions. The rows stay in their order, and keep nothing of the table that they came
+-- from.
+CREATE OR REPLACE FUNCTION dblink_gateway.conversion(
+  types pg_catalog.text[], source pg_catalog.text, "array" pg_catalog.text
+) RETURNS pg_catalog.text LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS $function$
 DECLARE
   type pg_catalog.oid;
   base pg_catalog.oid;
@@ -206,8 +211,9 @@ BEGIN
   FOR place IN 1 .. pg_catalog.cardinality(types) LOOP
     item := 'c' OPERATOR(pg_catalog.||) place::pg_catalog.text;
     type := pg_catalog.to_regtype(types[place])::pg_catalog.oid;
-    IF source IS NULL THEN
-      value := 'pg_catalog.jsonb_array_element_text(t.j, ' OPERATOR(pg_catalog.||)
+    IF "array" IS NOT NULL THEN
+      value := 'pg_catalog.jsonb_array_element_text(' OPERATOR(pg_catalog.||) "array"
+        OPERATOR(pg_catalog.||) ', ' OPERATOR(pg_catalog.||)
         (place OPERATOR(pg_catalog.-) 1)::pg_catalog.text OPERATOR(pg_catalog.||) ')';
     ELSE
       value := 't.' OPERATOR(pg_catalog.||) item;
@@ -244,10 +250,13 @@ BEGIN
     END IF;
   END LOOP;
   RETURN 'SELECT ' OPERATOR(pg_catalog.||) pg_catalog.array_to_string(items, ', ')
-    OPERATOR(pg_catalog.||) ' FROM '
-    OPERATOR(pg_catalog.||) COALESCE(source, 'pg_catalog.jsonb_array_elements($1) AS t(j)')
+    OPERATOR(pg_catalog.||) CASE WHEN source IS NOT NULL OR names IS NOT NULL THEN ' FROM '
+                            ELSE '' END
+    OPERATOR(pg_catalog.||) COALESCE(source, '')
+    OPERATOR(pg_catalog.||) CASE WHEN source IS NOT NULL AND names IS NOT NULL THEN ', LATERAL '
+                            ELSE '' END
     OPERATOR(pg_catalog.||) CASE WHEN names IS NULL THEN '' ELSE
-      ', LATERAL pg_catalog.json_to_record(pg_catalog.json_object('
+      'pg_catalog.json_to_record(pg_catalog.json_object('
       OPERATOR(pg_catalog.||) pg_catalog.quote_literal(names::pg_catalog.text)
       OPERATOR(pg_catalog.||) '::pg_catalog.text[], ARRAY['
       OPERATOR(pg_catalog.||) pg_catalog.array_to_string(texts, ', ')
@@ -256,7 +265,7 @@ BEGIN
       OPERATOR(pg_catalog.||) ')' END
     -- No plan of rows that are at hand is a parallel one. By our name the gateway knows what it takes
     -- out of the context of errors.
-    OPERATOR(pg_catalog.||) CASE WHEN source IS NULL THEN ' /* dblink_gateway */'
+    OPERATOR(pg_catalog.||) CASE WHEN "array" IS NOT NULL THEN ' /* dblink_gateway */'
                             ELSE ' WHERE dblink_gateway.in_order()' END;
 END $function$;
 

@@ -136,22 +136,25 @@ def literal(value: str | None) -> str:
     return "NULL" if value is None else "'" + value.replace("'", "''") + "'"
 
 
-@pytest.mark.parametrize("by_table", [False, True], ids=["json", "table"])
+@pytest.mark.parametrize(
+    ("by_table", "count"), [(False, 1), (False, 2), (True, 1)], ids=["row", "rows", "table"]
+)
 def test_each_type_takes_what_c_dblink_lets_it_take(
-    conversions: tuple[pgwire.Connection, str], by_table: bool
+    conversions: tuple[pgwire.Connection, str], by_table: bool, count: int
 ) -> None:
     original, database = conversions
     with ScriptedGateway(database) as gateway:
         row: Row = []
 
         def answer(message: Message) -> Answer | list[Row]:
-            return Table([row]) if by_table else [row]
+            return Table([row]) if by_table else [row] * count
 
         gateway.answer = answer
         for declared, texts in CASES.items():
             for text in texts:
                 row[:] = ["7", text, "behind"]
                 remote = f"SELECT 7, {literal(text)}::text, 'behind'"
+                remote += f" FROM generate_series(1, {count})"
                 call = "SELECT t.*, pg_typeof(v) FROM dblink('self', {}) AS t(n int, v {}, b text)"
                 call = call.format(literal(remote), declared)
                 expected, found = outcome(original, call), outcome(gateway.client, call)
