@@ -228,6 +228,8 @@ def bind(name: str, args: Sequence[object], fail: bool | None = None) -> Argumen
     """
     function = FUNCTIONS[name]
     for overload in function.overloads:
+        if fail is None and len(overload.arguments) != len(args):
+            continue
         positional = dict(overload.arguments)
         if fail is not None and positional.pop("fail_on_error", None) is None:
             continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from dblink import messages
 from pgwire.rows.batches import batch_decoder
@@ -79,6 +80,35 @@ class Portable:
             for column, oid in zip(remote, oids, strict=True)
         ):
             self.styles = read_as_remote(context)
+
+
+def portable(
+    remote: Sequence[Column],
+    declared: Sequence[int] | None,
+    context: Context,
+    *,
+    certain: bool,
+) -> Portable:
+    """See `Portable`; results of the same types share one."""
+    return _portable(
+        tuple([(column.type_oid, column.format) for column in remote]),
+        None if declared is None else tuple(declared),
+        context,
+        certain,
+        default_registry.revision,
+    )
+
+
+@lru_cache(maxsize=64)
+def _portable(
+    shape: tuple[tuple[int, int], ...],
+    declared: tuple[int, ...] | None,
+    context: Context,
+    certain: bool,
+    revision: int,
+) -> Portable:
+    remote = [Column("", type_oid, format=format) for type_oid, format in shape]
+    return Portable(remote, declared, context, certain=certain)
 
 
 def read_as_remote(context: Context) -> dict[str, str]:

@@ -10,7 +10,7 @@ from dblink import messages
 from dblink.columns import Declared
 from dblink.failure import RemoteFailure
 from dblink.local import Local
-from dblink.portable import Portable
+from dblink.portable import Portable, portable
 from dblink.remote import Remote
 from dblink.result import Conversion, Live, Result, ResultColumn
 from dblink.rowstore import RowStore
@@ -220,13 +220,11 @@ class Reader:
     def _result(self, reply: pgwire.Reply, rows: RowSet, store: RowStore, *, done: bool) -> Result:
         context, certain = self._context()
         passed_on = None
-        made: list[Portable] = []
 
-        def portable() -> Portable:
-            if not made:
-                oids = None if self.declared is None else [d.type_oid for d in self.declared]
-                made.append(Portable(rows.columns, oids, context, certain=certain))
-            return made[0]
+        oids = None if self.declared is None else [d.type_oid for d in self.declared]
+
+        def as_portable() -> Portable:
+            return portable(rows.columns, oids, context, certain=certain)
 
         if self.declared is None:
             typed = column_lists.remote_types(rows.columns, context)
@@ -235,16 +233,17 @@ class Reader:
                 for c in rows.columns
             ]
         elif any(d.by_caller for d in self.declared):
-            typed = portable().rows  # type: ignore[assignment]
-            if portable().untouched:
+            as_text = as_portable()
+            typed = as_text.rows  # type: ignore[assignment]
+            if as_text.untouched:
                 # Nothing can go wrong that would have to come from the call.
-                passed_on = portable().rows
+                passed_on = as_text.rows
         else:
             typed = column_lists.declared_types(rows.columns, self.declared, context, self.local)
         if self.declared is not None:
             columns = [ResultColumn(d.name, d.type_name, d.type_oid) for d in self.declared]
         text = passed_on or column_lists.text_rows(len(rows.columns), context)
-        conversion = Conversion(typed, text, portable)
+        conversion = Conversion(typed, text, as_portable)
         if done:
             ready = None
             if store.size <= READ_AHEAD and passed_on is None:

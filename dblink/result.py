@@ -180,7 +180,15 @@ class Result:
 
     def fetchall(self) -> list[Row]:
         """The rows that have not been given yet."""
-        return list(self)
+        convert = None if self._conversion is None else self._conversion.typed
+        begun = self._status is not None or length_hint(self._rows)
+        if convert is None or begun or self._live is not None or self._error is not None:
+            return list(self)
+        # Small results are many, and need none of what keeps a long iteration going.
+        rows: list[Row] = []
+        for frames in self._store.take():
+            rows += convert(frames)
+        return rows
 
     def scalar(self) -> object:
         """The first field of the next row; None if there is no row left."""

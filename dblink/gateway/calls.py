@@ -146,11 +146,7 @@ def _call(number: str, bell: int | None, document: dict[str, object]) -> Call:
     function = FUNCTIONS.get(name) if isinstance(name, str) else None
     if function is None:
         raise Malformed("it names no function of dblink's")
-    if not isinstance(arguments, list) or not any(
-        len(arguments) == len(overload.arguments)
-        and all(map(_fits, arguments, overload.arguments.values()))
-        for overload in function.overloads
-    ):
+    if not isinstance(arguments, list) or not _fit(arguments, function):
         raise Malformed(f"its arguments are not those of {function.name}")
     role = document.get("role")
     if not _is_text(role):
@@ -168,6 +164,14 @@ def _call(number: str, bell: int | None, document: dict[str, object]) -> Call:
     if call.declared and call.types is None:
         raise Malformed("it declares no columns")
     return call
+
+
+def _fit(arguments: list[object], function: Function) -> bool:
+    for overload in function.overloads:
+        types = overload.arguments.values()
+        if len(types) == len(arguments) and all(map(_fits, arguments, types)):
+            return True
+    return False
 
 
 def _fits(value: object, sql_type: str) -> bool:
