@@ -177,12 +177,13 @@ class Session:
             return Result((), RowStore(), None, tag="")
         sql, given = str(call["sql"]), _text(call, "connname")
         with self._borrowed(given) as remote, remote.in_use():
-            report = self._report(remote, given, "executing query", call)
-            reader = Reader(remote, sql, declared, self.local, report)
             try:
                 reply = remote.send(sql, params, timeout)
             except RemoteFailure as failure:
                 raise messages.could_not_send(failure.error.message) from None
+            # While the server is at work.
+            report = self._report(remote, given, "executing query", call)
+            reader = Reader(remote, sql, declared, self.local, report)
             try:
                 with remote.waiting():
                     return reader.all_results(reply)

@@ -426,7 +426,11 @@ class Connection(CopyMethods):
 
     def read(self, reading: Reading, flow: Flow[_T], deadline: Deadline) -> _T:
         """Run a flow that reads a part of a reply; for the reply."""
-        return self._do(self._read(reading, flow, deadline))
+        try:
+            return self._transport.run(flow, deadline)  # the one step of `_read`
+        except BaseException as error:
+            self._do(self._unread(reading, error))
+            raise
 
     def __enter__(self) -> Connection:
         return self

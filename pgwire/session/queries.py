@@ -151,13 +151,17 @@ class Queries(Core[TransportT, ReplyT]):
     def _read(self, reading: Reading, flow: Flow[_T], deadline: Deadline) -> Command[_T]:
         """Read a part of a reply; interrupted (a timeout is none), all of it is given up."""
         try:
-            return (yield from self._run(flow, deadline))
-        except Exception:
+            result: _T = yield Run(flow, deadline)
+        except BaseException as error:
+            yield from self._unread(reading, error)
             raise
-        except BaseException:
-            if reading is self._current:
-                yield from self._resynchronise()
-            raise
+        return result
+
+    def _unread(self, reading: Reading, error: BaseException) -> Command[None]:
+        """What is to be done when reading a part of a reply has ended with `error`."""
+        yield from self._check_intact(error)
+        if not isinstance(error, Exception) and reading is self._current:
+            yield from self._resynchronise()
 
     def _describe(self, sql: str) -> Command[tuple[Column, ...]]:
         self._check_ready()
