@@ -14,7 +14,7 @@ from pathlib import Path
 from dblink.columns import split_definitions
 from dblink.names import first_identifier, fold
 from dblink.relations import split_name
-from fuzz import gateway
+from fuzz import gateway, links
 from pgwire import conninfo, errors
 from pgwire.excerpt import error_excerpt
 from pgwire.protocol import backend, frontend
@@ -194,20 +194,24 @@ def _frames(data: bytes, step: int) -> Iterator[object]:
             return
 
 
-HARNESSES: dict[str, Callable[[bytes], None]] = {
-    harness.__name__: harness
-    for harness in (
-        connection_string,
-        backend_message,
-        frontend_message,
-        frames,
-        data_rows,
-        batches,
-        scram_server,
-        values,
-        names,
-    )
-} | gateway.HARNESSES
+HARNESSES: dict[str, Callable[[bytes], None]] = (
+    {
+        harness.__name__: harness
+        for harness in (
+            connection_string,
+            backend_message,
+            frontend_message,
+            frames,
+            data_rows,
+            batches,
+            scram_server,
+            values,
+            names,
+        )
+    }
+    | gateway.HARNESSES
+    | links.HARNESSES
+)
 
 
 def seeds(name: str) -> list[bytes]:
@@ -229,34 +233,38 @@ def seeds(name: str) -> list[bytes]:
 
 
 _ROW = b"D\0\0\0\x0f\0\x02\0\0\0\x011\xff\xff\xff\xff"
-_BY_HAND = gateway.SEEDS | {
-    "backend_message": [
-        b"Z" + b"I",
-        b"E" + b"SERROR\0C42601\0Msyntax error\0\0",
-        b"T" + b"\0\x01a\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0",
-        b"R" + b"\0\0\0\x0aSCRAM-SHA-256\0\0",
-        b"A" + b"\0\0\0\x07channel\0payload\0",
-        _ROW[:1] + _ROW[5:],
-    ],
-    "frontend_message": [
-        b"P" + b"s\0select $1\0\0\x01\0\0\0\x17",
-        b"B" + b"\0s\0\0\0\0\x01\0\0\0\x0142\0\0",
-        b"Q" + b"select 1\0",
-        b"D" + b"Ss\0",
-    ],
-    "frames": [_ROW * 3 + b"C\0\0\0\rSELECT 1\0Z\0\0\0\5I"],
-    "batches": [
-        bytes([0, 0, 0, 8]) + _ROW[:4] + b"\x0e\0\1\0\0\0\4\0\0\0\5~" + _ROW,
-        bytes([1, 6, 0, 8]) + _ROW + b"~D\0\0\0\x0e\0\2\xff\xff\xff\xff\xff\xff\xff\xff",
-        bytes([7, 10, 0, 9]) + b"D\0\0\0\x1c\0\2\0\0\0\x0a2020-01-01\0\0\0\4\xc3\xbcab~" + _ROW,
-        bytes([3, 0, 0, 8]) + b"D\0\0\0\x12\0\1\0\0\0\x08\0\0\0\0\0\0\0\1~",
-    ],
-    "data_rows": [b"\x02" + _ROW, b"\x02" + _ROW * 3],
-    "scram_server": [b"r=abcdef,s=QSXCR+Q6sek8bf92,i=20\nv=" + b"A" * 43 + b"="],
-    "names": [
-        b'a int, "b""c" numeric(10,2)[], c timestamp(3) with time zone',
-        b'"My Schema" . Table',
-        b"LATIN-1",
-        b"interval day to second(3)",
-    ],
-}
+_BY_HAND = (
+    gateway.SEEDS
+    | links.SEEDS
+    | {
+        "backend_message": [
+            b"Z" + b"I",
+            b"E" + b"SERROR\0C42601\0Msyntax error\0\0",
+            b"T" + b"\0\x01a\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0",
+            b"R" + b"\0\0\0\x0aSCRAM-SHA-256\0\0",
+            b"A" + b"\0\0\0\x07channel\0payload\0",
+            _ROW[:1] + _ROW[5:],
+        ],
+        "frontend_message": [
+            b"P" + b"s\0select $1\0\0\x01\0\0\0\x17",
+            b"B" + b"\0s\0\0\0\0\x01\0\0\0\x0142\0\0",
+            b"Q" + b"select 1\0",
+            b"D" + b"Ss\0",
+        ],
+        "frames": [_ROW * 3 + b"C\0\0\0\rSELECT 1\0Z\0\0\0\5I"],
+        "batches": [
+            bytes([0, 0, 0, 8]) + _ROW[:4] + b"\x0e\0\1\0\0\0\4\0\0\0\5~" + _ROW,
+            bytes([1, 6, 0, 8]) + _ROW + b"~D\0\0\0\x0e\0\2\xff\xff\xff\xff\xff\xff\xff\xff",
+            bytes([7, 10, 0, 9]) + b"D\0\0\0\x1c\0\2\0\0\0\x0a2020-01-01\0\0\0\4\xc3\xbcab~" + _ROW,
+            bytes([3, 0, 0, 8]) + b"D\0\0\0\x12\0\1\0\0\0\x08\0\0\0\0\0\0\0\1~",
+        ],
+        "data_rows": [b"\x02" + _ROW, b"\x02" + _ROW * 3],
+        "scram_server": [b"r=abcdef,s=QSXCR+Q6sek8bf92,i=20\nv=" + b"A" * 43 + b"="],
+        "names": [
+            b'a int, "b""c" numeric(10,2)[], c timestamp(3) with time zone',
+            b'"My Schema" . Table',
+            b"LATIN-1",
+            b"interval day to second(3)",
+        ],
+    }
+)
