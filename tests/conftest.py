@@ -11,6 +11,7 @@ Environment:
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
@@ -43,6 +44,10 @@ REQUIRED = sorted({*MARKERS.values(), "api", "browser", "clients"})
 # Fixtures that bring what differs from one surroundings to another. A test that has none of them,
 # and none of those marks, gives the same answer with every server: CI runs it with one.
 SURROUNDINGS = {"binaries", "runner", *MARKERS}
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # So it is in what a shell runs in the background; but some tests press Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PYPY = sys.implementation.name == "pypy"
 
