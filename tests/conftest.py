@@ -5,7 +5,7 @@ Environment:
     PGWIRE_TEST_SERVERS: folders of full servers (TLS, C dblink), separated by ``:``. Every test
         that needs such a server runs against each of them.
     PGWIRE_REQUIRE_SERVERS: ``1`` turns a skipped ``differential``, ``tls``, ``clients``,
-        ``api``, ``browser`` or ``plpython`` test into a failed one.
+        ``api``, ``browser``, ``loops`` or ``plpython`` test into a failed one.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ MARKERS = {
     "contrib_cluster": "differential",
     "libpq": "differential",
     "plpython_binaries": "plpython",
+    "runner": "loops",
     "tls_binaries": "tls",
 }
 
@@ -43,7 +44,7 @@ REQUIRED = sorted({*MARKERS.values(), "api", "browser", "clients"})
 
 # Fixtures that bring what differs from one surroundings to another. A test that has none of them,
 # and none of those marks, gives the same answer with every server: CI runs it with one.
-SURROUNDINGS = {"binaries", "runner", *MARKERS}
+SURROUNDINGS = {"binaries", *MARKERS}
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So it is in what a shell runs in the background; but some tests press Ctrl-C.
