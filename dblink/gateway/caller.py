@@ -34,11 +34,15 @@ class SessionCaller:
         self._ended: asyncio.Event | None = None
         self._opening: asyncio.Task[None] | None = None
         self._not_before = 0.0
+        self._early: Job | None = None
 
     async def open(self) -> None:
         """See `seam.Caller.open`. Nothing is raised."""
         database, pid, user = self._database, self._process_id, self._user
         self._registered = await self._engine.aside(lambda: database.register(pid, user))
+        early, self._early = self._early, None
+        if early is not None:
+            self._put(early)
 
     def call(self, payload: bytes) -> None:
         """See `seam.Caller.call`."""
@@ -50,11 +54,13 @@ class SessionCaller:
 
     def error_passed(self) -> None:
         """See `seam.Caller.error_passed`."""
+        self._early = None
         if self._worker is not None and self._worker.mailbox.busy:
             self._worker.mailbox.abandon()
 
     def ready(self, status: int) -> None:
         """See `seam.Caller.ready`."""
+        self._early = None
         if self._worker is None:
             if self._registered is None and self._database.may_be_tried_again:
                 self._open_again()
@@ -66,6 +72,7 @@ class SessionCaller:
 
     def cancel(self) -> None:
         """See `seam.Caller.cancel`."""
+        self._early = None
         if self._worker is not None and self._worker.mailbox.busy:
             self._worker.mailbox.abandon(cancelled=True)
 
@@ -111,6 +118,11 @@ class SessionCaller:
             self._opening = loop.create_task(self.open())
 
     def _put(self, job: Job) -> None:
+        if self._registered is None and self._opening is not None and not self._opening.done():
+            # A function calls only if it sees that its session is registered: it waits, and that it
+            # may do so is just not known here yet.
+            self._early = job
+            return
         worker = self._worker or self._start()
         if worker is not None:
             worker.mailbox.put(job)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -11,10 +13,11 @@ import pgwire
 from dblink import shells
 from dblink.functions import FUNCTIONS
 from dblink.gateway import Gateway, running
+from dblink.gateway.engine import Database
 from dblink.gateway.worker import IN_FUNCTION, IN_ROW
 from pgwire.testing.cluster import Cluster
 from tests.dblink.gateway.engine.conftest import NEAR
-from tests.dblink.kit import asleep, eventually, raises
+from tests.dblink.kit import PATIENCE, asleep, eventually, raises
 from tests.dblink.kit import running as runs
 
 LEVELS = pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ"])
@@ -295,6 +298,45 @@ def test_a_database_can_be_dropped_when_its_sessions_have_left(
         began = time.monotonic()
         admin.execute("DROP DATABASE engine_gone")  # waits five seconds for others to leave
         assert time.monotonic() - began < 5
+
+
+def test_a_call_in_the_moment_in_which_a_session_is_registered(
+    gateway: Gateway, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its function sees that there is a gateway, which does not know it yet."""
+    seen, known = threading.Event(), threading.Event()
+    register = Database.register
+
+    def refused(*_: object) -> pgwire.Connection:
+        raise pgwire.errors.error_class("53300")("too many clients already", sqlstate="53300")
+
+    def slowly(self: Database, pid: int, user: str) -> object:
+        registered = register(self, pid, user)
+        seen.set()
+        assert known.wait(PATIENCE)
+        return registered
+
+    def waits(admin: pgwire.Connection, pid: int) -> bool:
+        sql = "SELECT wait_event FROM pg_stat_activity WHERE pid = $1"
+        return admin.query(sql, [pid]).scalar() in ("advisory", "PgSleep")
+
+    monkeypatch.setattr("dblink.gateway.engine.RETRY", 0.0)
+    with (
+        running(cluster.conninfo(NEAR)) as other,
+        pgwire.connect(cluster.conninfo()) as admin,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr("dblink.gateway.side.connect", refused)
+            client = pgwire.connect(other.conninfo(user=cluster.superuser, dbname=NEAR))
+        monkeypatch.setattr(Database, "register", slowly)
+        with client:
+            while not seen.is_set():  # each end of a query is an occasion
+                pid = client.query("SELECT pg_backend_pid()").scalar()
+            call = thread.submit(rows, client, "SELECT dblink_get_connections()")
+            eventually(lambda: waits(admin, pid))
+            known.set()
+            assert call.result(PATIENCE) == [(None,)]
 
 
 def test_a_session_that_could_not_be_registered_is_when_it_can(
