@@ -283,18 +283,18 @@ class LinkCatalogue:
         `force`: forget it even if the source database cannot be reached, where its foreign server
         then stays.
         """
-        self._known(cluster)
+        self.cluster(cluster)  # or it is not there
         self._lifecycle.delete(cluster, name, force=force)
 
     def restart_link(self, cluster: str, name: str) -> Link:
         """Prove once more that the target lets the link in, and give its foreign server the
         address that the target cluster has now."""
-        self._known(cluster)
+        self.cluster(cluster)  # or it is not there
         return self._lifecycle.restart(cluster, name)
 
     def test_link(self, cluster: str, name: str) -> Health:
         """Whether a link works, and how fast; kept as its health."""
-        self._known(cluster)
+        self.cluster(cluster)  # or it is not there
         return self._lifecycle.test(cluster, name)
 
     def reconcile(self) -> list[Repair]:
@@ -363,9 +363,6 @@ class LinkCatalogue:
         signature is too old anyhow, by all who use the store."""
         with self._store.transaction() as store:
             return records.use_nonce(store, key, nonce, until, records.now())
-
-    def _known(self, cluster: str) -> None:
-        self.cluster(cluster)
 
 
 def _cluster(store: Transaction, name: str, account: str | None = None) -> Cluster:

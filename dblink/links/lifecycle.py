@@ -76,7 +76,7 @@ class Lifecycle:
         """
         target.check_allowed(wish.target, self._remotes)
         with self._store.transaction() as store:
-            cluster = source_of(store, wish)
+            cluster = _cluster(store, wish.cluster)
             leftover = records.link(store, wish.cluster, wish.name)
             if leftover is None or leftover.state == "active":
                 again = _answered(store, cluster, wish, client_token)
@@ -182,7 +182,7 @@ class Lifecycle:
         the source database cannot be reached.
         """
         with self._store.transaction() as store:
-            cluster = source_of(store, link)
+            cluster = _cluster(store, link.cluster)
         with held(cluster, link, wait=wait) as source:
             with self._store.transaction() as store:
                 current = records.link_by_id(store, link.id)
@@ -228,7 +228,7 @@ class Lifecycle:
             link = records.link(store, cluster, name)
             if link is None:
                 raise _unknown(cluster, name)
-            return link, source_of(store, link)
+            return link, _cluster(store, link.cluster)
 
     def _undo(self, source: Source, link: Link) -> None:
         try:
@@ -256,11 +256,6 @@ class Lifecycle:
     def _save(self, link: Link, health: Health) -> None:
         with self._store.transaction() as store:
             records.save_health(store, link.id, health)
-
-
-def source_of(store: Transaction, link: Link) -> Cluster:
-    """The source cluster of `link`. Raises InvalidDBClusterId.NotFound."""
-    return _cluster(store, link.cluster)
 
 
 def meaning(link: Link) -> str:
