@@ -1,5 +1,5 @@
 # demo   two databases, one query across them        (see README.md)
-# test   the tests; ARGS="-k name" for some of them
+# test   the tests, several at a time; ARGS="-n 0 -k name" for some of them, one after the other
 # lint   ruff and mypy, as CI runs them
 # bench  side by side with other drivers; ARGS="--quick", "--only a,b", "--pypy pypy3" (see docs/performance.md)
 # fuzz   look for new failures with random input
@@ -21,7 +21,7 @@ demo: $(stamps)/embedded,rich
 	@$(python) -m dblink demo $(ARGS)
 
 test: $(stamps)/test,embedded
-	$(python) -m pytest $(ARGS)
+	$(python) -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(stamps)/lint
 	$(python) -m ruff check

@@ -5,7 +5,7 @@ Environment:
     PGWIRE_TEST_SERVERS: folders of full servers (TLS, C dblink), separated by ``:``. Every test
         that needs such a server runs against each of them.
     PGWIRE_REQUIRE_SERVERS: ``1`` turns a skipped ``differential``, ``tls``, ``clients``,
-        ``api``, ``browser``, ``loops`` or ``plpython`` test into a failed one.
+        ``api``, ``browser``, ``plpython`` or ``uvloop`` test into a failed one.
 """
 
 from __future__ import annotations
@@ -35,12 +35,11 @@ MARKERS = {
     "contrib_cluster": "differential",
     "libpq": "differential",
     "plpython_binaries": "plpython",
-    "runner": "loops",
     "tls_binaries": "tls",
 }
 
 # Marks of tests that may be skipped on a machine that has not what they need, and nowhere else.
-REQUIRED = sorted({*MARKERS.values(), "api", "browser", "clients"})
+REQUIRED = sorted({*MARKERS.values(), "api", "browser", "clients", "uvloop"})
 
 # Fixtures that bring what differs from one surroundings to another. A test that has none of them,
 # and none of those marks, gives the same answer with every server: CI runs it with one.
@@ -151,6 +150,12 @@ def plpython_binaries() -> Binaries:
     if not found:
         pytest.skip("no server with PL/Python: install postgresql-plpython3-15 or the like")
     return max(found, key=lambda b: b.version)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes `make test` runs the tests in: many of them wait for a server."""
+    return min(2 * (os.cpu_count() or 1), 8)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

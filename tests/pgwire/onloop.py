@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,7 +25,10 @@ LOOPS = [
     pytest.param(
         uvloop and uvloop.new_event_loop,
         id="uvloop",
-        marks=pytest.mark.skipif(uvloop is None, reason="no uvloop here"),
+        marks=[
+            pytest.mark.uvloop,
+            pytest.mark.skipif(uvloop is None, reason="no uvloop here"),
+        ],
     ),
 ]
 
@@ -41,9 +45,13 @@ def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
 @pytest.fixture
 def on_loop(runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes `pgwire.connect` give connections of the asyncio body."""
-    connect_async = pgwire.connect_async
+    connect_async, connect_blocking = pgwire.connect_async, pgwire.connect
+    test = threading.get_ident()
 
-    def connect(*arguments: Any, **options: Any) -> Blocking:
+    def connect(*arguments: Any, **options: Any) -> Blocking | pgwire.Connection:
+        if threading.get_ident() != test:
+            # Not the test's: a gateway that lives as long as the run looks after its server.
+            return connect_blocking(*arguments, **options)
         return Blocking(runner, runner.run(connect_async(*arguments, **options)))
 
     monkeypatch.setattr(pgwire, "connect", connect)

@@ -116,7 +116,7 @@ FAULTS = [
     (("no number", "x", 1.0), errors.DataError),
     ((1, "x"), errors.ProgrammingError),
     ((1, "x", 1.0, 4), errors.ProgrammingError),
-    ((1, object(), 1.0), errors.ProgrammingError),
+    ((1, object, 1.0), errors.ProgrammingError),  # what is no value of any type
     (Boom(), Boom),
     (Stop(), Stop),
     (KeyboardInterrupt(), KeyboardInterrupt),
