@@ -43,6 +43,8 @@ _MAKE: Final = "SELECT dblink_gateway.make($1, $2::pg_catalog.int4, $3)"
 # There is no such table, nor anybody who could make or drop one.
 _NONE: Final = frozenset(("42P01", "3F000", "42883"))
 
+_NO_DATABASE: Final = "3D000"
+
 
 class Rows:
     """The rows of a result, as the data of one COPY after the other. Parts grow: a caller begins
@@ -84,6 +86,7 @@ class Replies:
         self._read: dict[int, list[str]] = {}
         self._locked: dict[int, list[str]] = {}
         self._dropping: set[int] = set()
+        self._told = ""
 
     def fill(
         self,
@@ -183,8 +186,12 @@ class Replies:
                 for name in names:
                     if self._drop(name):
                         kept[pid].remove(name)
+            self._told = ""
         except errors.Error as error:
-            logger.warning("reply tables could not be dropped: %s", error)
+            if error.sqlstate == _NO_DATABASE:
+                read = {}  # they have gone with it
+            else:
+                self._tell(f"reply tables could not be dropped: {error}")
         with self._guard:
             for pid, names in read.items():
                 # Whose transaction has ended meanwhile has no lock any more.
@@ -218,6 +225,11 @@ class Replies:
         finally:
             self._turn.release()
 
+    def _tell(self, what: str) -> None:
+        # It is tried again and again, and said once.
+        logger.log(logging.DEBUG if what == self._told else logging.WARNING, "%s", what)
+        self._told = what
+
     def _drop(self, name: str) -> bool:
         # Without waiting for a turn: whoever drops has other things to do.
         with self._connection() as connection:
@@ -244,10 +256,11 @@ class Replies:
                 connection = self._free.pop()
             try:
                 connection.query("SELECT", timeout=TIMEOUT)
-            except errors.Error:
-                connection.close()
-            else:
                 return connection
+            except BaseException as error:
+                connection.close()
+                if not isinstance(error, errors.Error):
+                    raise  # an interruption
 
 
 def drop_table(connection: pgwire.Connection, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ import pytest
 
 import pgwire
 from dblink.gateway.replies import AT_ONCE, Replies
-from dblink.gateway.side import Side
+from dblink.gateway.side import Registered, Side
 from pgwire import errors
 from pgwire.copying.datarows import HEADER, TRAILER
 from pgwire.testing.cluster import Cluster
@@ -106,6 +107,54 @@ def test_a_connection_that_has_died_meanwhile_is_not_used_again(
     filled(replies, side, admin)
     replies.drop()
     assert not replies.pending
+
+
+def test_a_connection_is_closed_if_the_look_at_it_is_interrupted(
+    side: Side, replies: Replies, admin: pgwire.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = []
+
+    def interrupted(self: pgwire.Connection, *arguments: Any, **options: Any) -> object:
+        looked_at.append(self)
+        raise KeyboardInterrupt
+
+    filled(replies, side, admin)
+    replies.drop()
+    with monkeypatch.context() as patched:
+        patched.setattr(pgwire.Connection, "query", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            replies.fill(Registered(1), "nobody", 1, Nothing(), lambda: None)  # type: ignore[arg-type]
+    assert [connection.closed for connection in looked_at] == [True]
+
+
+def left_behind(conninfo: str, database: str) -> Replies:
+    """With a table that has been read."""
+    replies = Replies(Side(conninfo, database, lambda connection: None))
+    session = Registered(1)
+    replies.given(session, "reply_1_0")
+    replies.read(session)
+    return replies
+
+
+def test_tables_go_with_their_database(near: str, caplog: pytest.LogCaptureFixture) -> None:
+    replies = left_behind(near, "engine_dropped")
+    assert replies.pending
+    replies.drop()
+    assert not replies.left
+    assert not caplog.records
+
+
+def test_that_tables_could_not_be_dropped_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as taken:  # and never listening
+        taken.bind(("127.0.0.1", 0))
+        replies = left_behind(f"host=127.0.0.1 port={taken.getsockname()[1]} user=nobody", NEAR)
+        for _ in range(3):
+            replies.drop()
+            replies.abandoned(())
+    assert replies.pending
+    (said,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert "reply tables could not be dropped: " in said
+    assert "Connection refused" in said
 
 
 def test_a_table_whose_commit_was_interrupted_is_dropped(
