@@ -37,6 +37,7 @@ from pgwire.net.sockets import (
 )
 
 if TYPE_CHECKING:
+    import socket
     import ssl
 
 
@@ -101,12 +102,12 @@ class Body:
         self._settings = settings
         self._on_notice = on_notice
         self._deadline = deadline
-        self._current: BlockingTransport | None = None
+        self._dialled: socket.socket | None = None
 
     def close(self) -> None:
         """Close what has been dialled last."""
-        if self._current is not None:
-            self._current.close()
+        if self._dialled is not None:
+            self._dialled.close()
 
     def perform(self, step: Step) -> Any:
         """Perform one step."""
@@ -139,14 +140,19 @@ class Body:
     def _transport(self, step: Dial) -> BlockingTransport:
         dial = step.address.dial
         if dial is None:
-            sock = open_socket(step.target, step.address, self._settings, self._deadline)
+            sock = open_socket(
+                step.target, step.address, self._settings, self._deadline, self._keep
+            )
         else:
             with dialling():
                 sock = dial(step.target, seconds_until(self._deadline))
                 adopt(sock, self._settings)
+            self._keep(sock)
         server = server_name(step.target, step.address)
-        self._current = BlockingTransport(sock, Channel(self._on_notice), server)
-        return self._current
+        return BlockingTransport(sock, Channel(self._on_notice), server)
+
+    def _keep(self, sock: socket.socket) -> None:
+        self._dialled = sock
 
     def _restart(self) -> None:
         self._deadline = deadline_after(connect_timeout(self._settings))

@@ -7,7 +7,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from pgwire import errors
@@ -144,13 +144,21 @@ def _signals_elsewhere() -> Iterator[None]:
 
 
 def open_socket(
-    target: Target, address: Address, settings: Settings, deadline: Deadline
+    target: Target,
+    address: Address,
+    settings: Settings,
+    deadline: Deadline,
+    keep: Callable[[socket.socket], object],
 ) -> socket.socket:
     """A socket connected to `address`, with the options of `settings`, not blocking.
+
+    `keep` is given it before it is connected: a Ctrl-C may come when it is, and has not been
+    returned yet.
 
     Raises OperationalError whose message is what libpq says after `… failed: `.
     """
     with opening(target, address, settings) as sock:
+        keep(sock)
         dial(sock, address.sockaddr, deadline)
     return sock
 

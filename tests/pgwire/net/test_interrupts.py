@@ -317,6 +317,25 @@ def test_an_inner_block_ends_alone(connection: pgwire.Connection) -> None:
     in_step(connection)
 
 
+def test_ctrl_c_in_the_moment_in_which_a_socket_is_connected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def pressed(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pgwire.net.connect.server_name", pressed)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(BOUND)
+        # As long as the error is there, so is what was connecting: nothing is closed by chance.
+        with pytest.raises(KeyboardInterrupt) as kept:
+            pgwire.connect(f"host=127.0.0.1 port={silent.getsockname()[1]} user=nobody")
+        peer, _ = silent.accept()
+        with peer:
+            peer.settimeout(BOUND)
+            assert peer.recv(1) == b""
+        assert kept.value is not None
+
+
 def test_a_block_that_nothing_interrupts(connection: pgwire.Connection) -> None:
     check = Check()
 
