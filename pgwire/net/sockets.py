@@ -148,7 +148,7 @@ def open_socket(
     address: Address,
     settings: Settings,
     deadline: Deadline,
-    keep: Callable[[socket.socket], object],
+    keep: Callable[[socket.socket], object] = lambda sock: None,
 ) -> socket.socket:
     """A socket connected to `address`, with the options of `settings`, not blocking.
 
