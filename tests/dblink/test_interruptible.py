@@ -91,7 +91,10 @@ def test_the_name_can_be_used_again(
     with ScriptedServer(script) as server:
         # It lets us in, and does not answer to the first thing that a new connection is asked.
         conninfo = f"{server.conninfo()} connect_timeout=60"
-        stopped(lambda: server.peers, lambda: session.dblink_connect("new", conninfo))
+        stopped(
+            lambda: any(type(m) is Query for peer in server.peers for m in peer.received),
+            lambda: session.dblink_connect("new", conninfo),
+        )
         eventually(lambda: server.peers[0].client_closed, "the end of the connection")
     assert session.dblink_get_connections() == ["c"]
     session.dblink_connect("new", remote)
