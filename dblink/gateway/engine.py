@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 from dblink.gateway.activity import Activity
 from dblink.gateway.caller import SessionCaller
+from dblink.gateway.complaint import Complaint
 from dblink.gateway.replies import Replies
 from dblink.gateway.side import NotSetUp, Registered, Side
 from dblink.gateway.sweep import sweep
@@ -49,7 +50,7 @@ class Database:
         self.replies = Replies(self.side)
         self.activity = Activity(self.side)
         self.workers: dict[int, Worker] = {}
-        self._told = ""
+        self._complaint = Complaint()
         self._set_up = True
         self._not_before = 0.0
         self._revive_not_before = 0.0
@@ -64,16 +65,16 @@ class Database:
             registered = self.side.register(pid, user)
         except NotSetUp as why:
             self._set_up = False
-            self._tell(f"no dblink in database {self.name!r}: {why}; see dblink setup")
+            self._complaint.make(f"no dblink in database {self.name!r}: {why}; see dblink setup")
         except (errors.ProgrammingError, errors.NotSupportedError) as error:
             # Half of what `setup` creates is there: a dump that is being restored, say.
             self._set_up = False
-            self._tell(f"no dblink in database {self.name!r}: {error.message}")
+            self._complaint.make(f"no dblink in database {self.name!r}: {error.message}")
         except errors.Error as error:
             self._not_before = time.monotonic() + RETRY
-            self._tell(f"no side connection to database {self.name!r}: {error.message}")
+            self._complaint.make(f"no side connection to database {self.name!r}: {error.message}")
         else:
-            self._told = ""
+            self._complaint.withdraw()
             self._set_up = True
             return registered
         return None
@@ -92,7 +93,7 @@ class Database:
             except (NotSetUp, errors.Error) as error:
                 # New sessions try for themselves: that they are there is a good sign.
                 self._revive_not_before = time.monotonic() + 1.0
-                self._tell(f"no side connection to database {self.name!r}: {error}")
+                self._complaint.make(f"no side connection to database {self.name!r}: {error}")
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + LOOK_AGAIN
             self.replies.abandoned(self.side.living)
@@ -119,11 +120,6 @@ class Database:
             time.sleep(LOOK_AGAIN / 20)
         self.replies.close()
         self.side.close()
-
-    def _tell(self, what: str) -> None:
-        level = logging.DEBUG if what == self._told else logging.WARNING
-        self._told = what
-        logger.log(level, "%s", what)
 
 
 class Engine:

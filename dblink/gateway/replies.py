@@ -17,6 +17,7 @@ from typing import Final
 
 import pgwire
 from dblink import messages
+from dblink.gateway.complaint import Complaint
 from dblink.gateway.side import TIMEOUT, Registered, Side, connect
 from dblink.result import Result
 from pgwire import errors
@@ -86,7 +87,7 @@ class Replies:
         self._read: dict[int, list[str]] = {}
         self._locked: dict[int, list[str]] = {}
         self._dropping: set[int] = set()
-        self._told = ""
+        self._complaint = Complaint()
 
     def fill(
         self,
@@ -186,12 +187,12 @@ class Replies:
                 for name in names:
                     if self._drop(name):
                         kept[pid].remove(name)
-            self._told = ""
+            self._complaint.withdraw()
         except errors.Error as error:
             if error.sqlstate == _NO_DATABASE:
                 read = {}  # they have gone with it
             else:
-                self._tell(f"reply tables could not be dropped: {error}")
+                self._complaint.make(f"reply tables could not be dropped: {error}")
         with self._guard:
             for pid, names in read.items():
                 # Whose transaction has ended meanwhile has no lock any more.
@@ -224,11 +225,6 @@ class Replies:
             yield
         finally:
             self._turn.release()
-
-    def _tell(self, what: str) -> None:
-        # It is tried again and again, and said once.
-        logger.log(logging.DEBUG if what == self._told else logging.WARNING, "%s", what)
-        self._told = what
 
     def _drop(self, name: str) -> bool:
         # Without waiting for a turn: whoever drops has other things to do.
